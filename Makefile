@@ -1,0 +1,186 @@
+# Daybreak. `make help` lists the targets. GNU make 3.81 (what macOS ships) is enough.
+NAME    = daybreak
+VERSION = 0.1.0
+# The reverse-DNS identifier stands here alone; jobs, profiles, pages and the program take it from here.
+DOMAIN  = io.daybreak
+
+CC      ?= cc
+BUILD   ?= build
+PREFIX  ?= /usr/local
+SAN     ?=
+V       ?=
+Q       = $(if $(V),,@)
+OS      := $(shell uname -s | sed -e 's/Darwin/darwin/' -e 's/Linux/linux/')
+
+# A sanitizer build lives in a folder of its own: make SAN=address,undefined check-unit
+ifneq ($(SAN),)
+ifeq ($(BUILD),build)
+BUILD   := build/san
+endif
+endif
+
+PKGS    = libcurl libplist-2.0 openssl libarchive zlib expat libutf8proc jansson liblzma
+ifeq ($(OS),darwin)
+BREW    := $(shell brew --prefix 2>/dev/null)
+export PKG_CONFIG_PATH := $(BREW)/opt/curl/lib/pkgconfig:$(BREW)/opt/openssl@3/lib/pkgconfig:$(BREW)/opt/libarchive/lib/pkgconfig:$(BREW)/opt/zlib/lib/pkgconfig:$(BREW)/opt/expat/lib/pkgconfig:$(PKG_CONFIG_PATH)
+endif
+ifeq ($(filter deps help clean lint fmt,$(MAKECMDGOALS)),)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
+endif
+
+WARN    = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+          -Wformat=2 -Wundef -Wwrite-strings -Wcast-qual -Werror
+HARDEN  = -fstack-protector-strong -fPIE
+ifeq ($(SAN),)
+OPT     ?= -O2 -g
+HARDEN  += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+else
+OPT     ?= -O1 -g -fno-omit-frame-pointer
+SANFLAGS = -fsanitize=$(SAN) -fno-sanitize-recover=all
+endif
+ifeq ($(OS),linux)
+LDHARD  = -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
+endif
+COMPILE = $(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -D_XOPEN_SOURCE=700 \
+          -DDAYBREAK_VERSION='"$(VERSION)"' -DDAYBREAK_DOMAIN='"$(DOMAIN)"' \
+          -I. -include core/banned.h $(WARN) $(HARDEN) $(OPT) $(SANFLAGS) $(PKG_CFLAGS) $(CFLAGS)
+LINK    = $(CC) $(HARDEN) $(SANFLAGS) $(LDHARD) $(LDFLAGS)
+
+FLOORS  = core manifests installer agent
+OTHER_OS := $(if $(filter darwin,$(OS)),linux,darwin)
+SRCS    := $(filter-out core/os_$(OTHER_OS).c,$(foreach f,$(FLOORS),$(sort $(wildcard $(f)/*.c))))
+OBJS    := $(SRCS:%.c=$(BUILD)/obj/%.o)
+LIBOBJS := $(filter-out $(BUILD)/obj/agent/main.o,$(OBJS))
+LIB     = $(BUILD)/lib$(NAME).a
+PROGRAM = $(BUILD)/$(NAME)
+
+UNITS     := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BINS := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
+FUZZERS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+REPLAYS   := $(FUZZERS:tests/fuzz/%.c=$(BUILD)/replay/%)
+
+.PHONY: check-now test-programs replay-programs all help deps demo check check-unit check-plan check-cases check-e2e check-fault check-fuzz bench sweep \
+        fuzz lint fmt cov pkg install clean
+all: $(PROGRAM) ## build the program: build/daybreak
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+deps: ## install what is missing (apt-get or brew), saying so
+	@sh pkg/deps.sh
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(dir $@)
+	$(if $(V),,@echo "  CC    $<")
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+# What goes beyond POSIX is seen by the two files that hide it.
+$(BUILD)/obj/core/os_linux.o: COMPILE += -D_GNU_SOURCE
+$(BUILD)/obj/core/os_darwin.o: COMPILE += -D_DARWIN_C_SOURCE
+
+$(LIB): $(LIBOBJS)
+	$(if $(V),,@echo "  AR    $@")
+	$(Q)rm -f $@ && ar rcs $@ $(LIBOBJS)
+
+$(PROGRAM): $(BUILD)/obj/agent/main.o $(LIB)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(LINK) -o $@ $(BUILD)/obj/agent/main.o $(LIB) $(PKG_LIBS)
+
+# --- tests ------------------------------------------------------------------------------------------------
+$(BUILD)/unit/%: tests/unit/%.c $(LIB)
+	@mkdir -p $(dir $@)
+	$(if $(V),,@echo "  UNIT  $*")
+	$(Q)$(COMPILE) -Wno-missing-prototypes $(shell pkg-config --cflags cmocka) -MMD -MP -MF $@.d -o $@ $< $(LDHARD) $(LIB) $(PKG_LIBS) $(shell pkg-config --libs cmocka)
+
+unit-%: $(BUILD)/unit/test_% ## run one unit test: make unit-version
+	@$<
+
+$(BUILD)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIB)
+	@mkdir -p $(dir $@)
+	$(if $(V),,@echo "  REPLAY $*")
+	$(Q)$(COMPILE) -Wno-missing-prototypes -o $@ $< tests/fuzz/replay.c $(LDHARD) $(LIB) $(PKG_LIBS)
+
+$(BUILD)/bench: tests/bench/bench.c $(LIB)
+	@mkdir -p $(dir $@)
+	$(if $(V),,@echo "  BENCH $@")
+	$(Q)$(COMPILE) -Wno-missing-prototypes -o $@ $< $(LDHARD) $(LIB) $(PKG_LIBS)
+
+test-programs: $(UNIT_BINS)
+replay-programs: $(REPLAYS)
+
+check: deps ## every test there is, in about five minutes; prints a table
+	@$(MAKE) -s check-now
+
+check-now:
+	@MAKE='$(MAKE)' sh tests/check.sh
+
+check-unit: $(UNIT_BINS) $(PROGRAM) ## unit tests and small decision cases
+	@DAYBREAK_PROGRAM=$(abspath $(PROGRAM)) sh tests/unit/run.sh $(UNIT_BINS)
+
+check-plan: $(BUILD)/unit/test_plan ## only the small decision cases of tests/plan
+	@sh tests/unit/run.sh $(BUILD)/unit/test_plan
+
+check-cases: $(PROGRAM) ## whole recorded repositories
+	@python3 tests/cases/run.py --program $(PROGRAM)
+
+check-e2e: $(PROGRAM) ## the program against a real web server
+	@python3 tests/e2e/run.py --program $(PROGRAM)
+
+check-fault: $(PROGRAM) ## kills, full disks and broken networks; sampled (whole in sweep)
+	@python3 tests/e2e/fault.py --program $(PROGRAM)
+
+check-fuzz: $(REPLAYS) ## replay the fuzzing corpora
+	@sh tests/fuzz/replay.sh $(REPLAYS)
+
+sweep: deps ## what is too long for check: all samples whole, ten minutes of fuzzing a target, clang
+	@SWEEP=1 $(MAKE) -s check-now
+	@$(MAKE) -s CC=clang BUILD=build/clang all test-programs check-unit
+	@for f in $(FUZZERS); do $(MAKE) -s fuzz T=$$(basename $$f .c | sed s/fuzz_//) SECONDS=600 || exit 1; done
+
+T       ?= props
+SECONDS ?= 60
+fuzz: ## fuzz one target with libFuzzer: make fuzz T=props SECONDS=60
+	@$(MAKE) -s CC=clang BUILD=build/fuzz SAN=address,undefined CFLAGS=-fsanitize=fuzzer-no-link build/fuzz/libdaybreak.a
+	@mkdir -p build/fuzz/corpus/$(T)
+	@clang -std=c11 -D_POSIX_C_SOURCE=200809L -D_XOPEN_SOURCE=700 -I. -g -O1 -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=all -o build/fuzz/fuzz_$(T) tests/fuzz/fuzz_$(T).c build/fuzz/libdaybreak.a $(PKG_LIBS)
+	build/fuzz/fuzz_$(T) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	    -artifact_prefix=build/fuzz/$(T)- build/fuzz/corpus/$(T) tests/fuzz/corpus/$(T) 2>build/fuzz/$(T).log \
+	    || { tail -40 build/fuzz/$(T).log; exit 1; }
+	@grep -E 'stat::number_of_executed_units|cov:' build/fuzz/$(T).log | tail -2
+
+# --- the rest ---------------------------------------------------------------------------------------------
+demo: deps ## the main job on a sample repository, from nothing: REPO=http (nginx, default) or file
+	@$(MAKE) -s all
+	@sh tests/demo/demo.sh
+
+bench: all ## timings as ratios to peers measured in the same run; ROW=name for one
+	@$(MAKE) -s $(BUILD)/bench
+	@python3 tests/bench/bench.py --program $(PROGRAM) $(if $(ROW),--row $(ROW))
+
+lint: ## the rules of the house
+	@python3 tests/lint/house.py $(BUILD)
+
+fmt: ## format the code
+	@clang-format -i $(wildcard $(FLOORS:%=%/*.[ch]) tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch])
+
+pkg: all ## build/daybreak-VERSION.pkg from build/macos/daybreak (without it: a test package of this program)
+	@VERSION=$(VERSION) DOMAIN=$(DOMAIN) sh pkg/make.sh
+
+cov: ## line coverage of the unit tests
+	@$(MAKE) -s BUILD=build/cov OPT='-O0 -g --coverage' LDFLAGS=--coverage check-unit
+	@gcov -n -o build/cov/obj/$(dir $(firstword $(SRCS))) $(SRCS) >/dev/null 2>&1 || true
+	@for f in $(SRCS); do gcov -n -o build/cov/obj/$$(dirname $$f) $$f 2>/dev/null | \
+	    awk -v f=$$f '/^File/{k=index($$0, f)} /^Lines/&&k{print f, $$0; k=0}'; done
+
+install: all ## install the program and its pages: DESTDIR= PREFIX=
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/$(NAME)
+	install -m 0644 docs/daybreak.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 0644 docs/daybreak.plist.5 docs/daybreak-repo.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+
+-include $(OBJS:.o=.d) $(UNIT_BINS:=.d)
+
+clean: ## remove build/
+	rm -rf build

@@ -1,0 +1,290 @@
+/* crypto: digests and CMS by OpenSSL's EVP and CMS interfaces.
+ *
+ * A digest never fails once it is open: EVP_DigestUpdate on memory has no error that a caller could act upon,
+ * so each one ends the process. CMS_verify without a store proves that the bytes are the signer's; whether
+ * the signer is anybody we know is a second, separate question, because profiles signed by an expired or
+ * private certificate are common and are judged by their hash.
+ * CMS_verify accepts a SignedData that has no signer at all: that is refused here. */
+#include "core/crypto.h"
+#include "core/arena.h"
+#include "core/limits.h"
+#include "core/log.h"
+#include "core/text.h"
+#include <errno.h>
+#include <limits.h>
+#include <openssl/bio.h>
+#include <openssl/cms.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509_vfy.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define SLICE       (1 * LIMIT_MB) /* of digest_fd: about a millisecond */
+#define SIGNERS_MAX 16
+
+struct digest {
+    EVP_MD_CTX *ctx;
+    enum digest_kind kind;
+};
+
+static NORETURN void die(const char *what)
+{
+    log_error("OpenSSL: %s failed: %s", what, ERR_reason_error_string(ERR_peek_last_error()));
+    exit(EXIT_MEMORY);
+}
+
+static const EVP_MD *method(enum digest_kind kind)
+{
+    switch (kind) {
+    case DIGEST_MD5:
+        return EVP_md5();
+    case DIGEST_SHA1:
+        return EVP_sha1();
+    case DIGEST_SHA256:
+        return EVP_sha256();
+    case DIGEST_SHA512:
+        return EVP_sha512();
+    case DIGEST_NONE:
+        break;
+    }
+    return NULL;
+}
+
+size_t digest_size(enum digest_kind kind)
+{
+    switch (kind) {
+    case DIGEST_MD5:
+        return 16;
+    case DIGEST_SHA1:
+        return 20;
+    case DIGEST_SHA256:
+        return 32;
+    case DIGEST_SHA512:
+        return 64;
+    case DIGEST_NONE:
+        break;
+    }
+    return 0;
+}
+
+enum digest_kind digest_named(const char *name)
+{
+    static const struct {
+        const char *name;
+        enum digest_kind kind;
+    } names[] = {{"md5", DIGEST_MD5},       {"sha1", DIGEST_SHA1},      {"sha-1", DIGEST_SHA1},
+                 {"sha256", DIGEST_SHA256}, {"sha-256", DIGEST_SHA256}, {"sha512", DIGEST_SHA512},
+                 {"sha-512", DIGEST_SHA512}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcasecmp(name, names[i].name) == 0)
+            return names[i].kind;
+    return DIGEST_NONE;
+}
+
+struct digest *digest_open(enum digest_kind kind)
+{
+    struct digest *d = arena_heap(NULL, sizeof *d);
+    d->kind = kind;
+    d->ctx = EVP_MD_CTX_new();
+    if (d->ctx == NULL || method(kind) == NULL || EVP_DigestInit_ex(d->ctx, method(kind), NULL) != 1)
+        die("digest");
+    return d;
+}
+
+void digest_write(struct digest *d, const void *p, size_t n)
+{
+    if (EVP_DigestUpdate(d->ctx, p, n) != 1)
+        die("digest");
+}
+
+size_t digest_end(struct digest *d, unsigned char out[DIGEST_MAX])
+{
+    unsigned size = 0;
+    if (EVP_DigestFinal_ex(d->ctx, out, &size) != 1)
+        die("digest");
+    digest_free(d);
+    return size;
+}
+
+void digest_free(struct digest *d)
+{
+    if (d == NULL)
+        return;
+    EVP_MD_CTX_free(d->ctx);
+    free(d);
+}
+
+void digest_of(enum digest_kind kind, const void *p, size_t n, unsigned char out[DIGEST_MAX])
+{
+    struct digest *d = digest_open(kind);
+    digest_write(d, p, n);
+    digest_end(d, out);
+}
+
+bool digest_fd(enum digest_kind kind, int fd, uint64_t offset, uint64_t len, unsigned char out[DIGEST_MAX],
+               void (*tick)(void *), void *ctx, struct err *e)
+{
+    struct digest *d = digest_open(kind);
+    unsigned char *slice = arena_heap(NULL, SLICE);
+    bool ok = false;
+    while (len > 0) {
+        ssize_t n = pread(fd, slice, len < SLICE ? (size_t)len : SLICE, (off_t)offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            err_sys(e, "read at %llu", (unsigned long long)offset);
+            goto out;
+        }
+        if (n == 0) {
+            err_set(e, ERR_FORMAT, CAUSE_SIZE, "ends at %llu, %llu bytes early", (unsigned long long)offset,
+                    (unsigned long long)len);
+            goto out;
+        }
+        digest_write(d, slice, (size_t)n);
+        offset += (uint64_t)n;
+        len -= (uint64_t)n;
+        if (tick != NULL && len > 0)
+            tick(ctx);
+    }
+    digest_end(d, out);
+    d = NULL;
+    ok = true;
+out:
+    digest_free(d);
+    free(slice);
+    return ok;
+}
+
+bool crypto_equal(const void *a, const void *b, size_t n)
+{
+    return CRYPTO_memcmp(a, b, n) == 0;
+}
+
+/* --- CMS ------------------------------------------------------------------------------------------------ */
+
+static bool cms_fail(struct err *e, enum err_kind kind, enum cause cause, const char *what)
+{
+    const char *why = ERR_reason_error_string(ERR_peek_last_error());
+    err_set(e, kind, cause, "%s%s%s", what, why != NULL ? ": " : "", why != NULL ? why : "");
+    ERR_clear_error();
+    return false;
+}
+
+/* Subject common name, printable; "" when there is none. */
+static void common_name(X509 *cert, char *out, size_t size)
+{
+    unsigned char *utf8 = NULL;
+    const X509_NAME *name = X509_get_subject_name(cert);
+    int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
+    int len = -1;
+    if (at >= 0)
+        len = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
+    text_printable_into(out, size, len > 0 ? (const char *)utf8 : "", len > 0 ? (size_t)len : 0);
+    OPENSSL_free(utf8);
+}
+
+/* Do the system's roots vouch for every signer, now? Any purpose will do: profiles are signed with code
+ * signing, mail and web server certificates alike. */
+static bool all_trusted(STACK_OF(X509) * signers, STACK_OF(X509) * others)
+{
+    bool ok = false;
+    X509_STORE *store = X509_STORE_new();
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    if (store == NULL || ctx == NULL)
+        die("store");
+    X509_STORE_set_default_paths(store);
+    if (access("/etc/ssl/cert.pem", R_OK) == 0)
+        X509_STORE_load_file(store, "/etc/ssl/cert.pem");
+    for (int i = 0; i < sk_X509_num(signers); i++) {
+        ok = X509_STORE_CTX_init(ctx, store, sk_X509_value(signers, i), others) == 1 &&
+             X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_ANY) == 1 && X509_verify_cert(ctx) == 1;
+        X509_STORE_CTX_cleanup(ctx);
+        if (!ok)
+            break;
+    }
+    X509_STORE_CTX_free(ctx);
+    X509_STORE_free(store);
+    ERR_clear_error();
+    return ok;
+}
+
+bool crypto_cms_open(const void *der, size_t n, unsigned char **content, size_t *len, char *signer,
+                     size_t signer_size, bool *trusted, struct err *e)
+{
+    bool ok = false;
+    CMS_ContentInfo *cms = NULL;
+    BIO *out = NULL;
+    STACK_OF(X509) *signers = NULL, *others = NULL;
+    ASN1_OCTET_STRING **inner = NULL;
+    const unsigned char *p = der;
+    char *bytes = NULL;
+    long got = 0;
+    int count = 0;
+
+    if (n > LIMIT_PROFILE)
+        return err_set(e, ERR_LIMIT, CAUSE_LIMIT, "signed message of %zu bytes is longer than %zu", n,
+                       LIMIT_PROFILE);
+    ERR_clear_error();
+    cms = d2i_CMS_ContentInfo(NULL, &p, (long)n);
+    if (cms == NULL || OBJ_obj2nid(CMS_get0_type(cms)) != NID_pkcs7_signed) {
+        cms_fail(e, ERR_FORMAT, CAUSE_FORMAT, "not a CMS SignedData");
+        goto out;
+    }
+    inner = CMS_get0_content(cms);
+    if (inner == NULL || *inner == NULL) {
+        cms_fail(e, ERR_FORMAT, CAUSE_FORMAT, "signed message holds no content");
+        goto out;
+    }
+    count = sk_CMS_SignerInfo_num(CMS_get0_SignerInfos(cms));
+    if (count < 1 || count > SIGNERS_MAX) {
+        err_set(e, ERR_TRUST, CAUSE_SIGNATURE, "signed message has %d signers", count < 0 ? 0 : count);
+        goto out;
+    }
+    out = BIO_new(BIO_s_mem());
+    if (out == NULL)
+        die("memory");
+    if (CMS_verify(cms, NULL, NULL, NULL, out, CMS_NO_SIGNER_CERT_VERIFY | CMS_BINARY) != 1) {
+        cms_fail(e, ERR_TRUST, CAUSE_SIGNATURE, "signature does not match");
+        goto out;
+    }
+    signers = CMS_get0_signers(cms);
+    if (sk_X509_num(signers) < 1) {
+        cms_fail(e, ERR_TRUST, CAUSE_SIGNATURE, "signed message names no certificate");
+        goto out;
+    }
+    others = CMS_get1_certs(cms);
+    common_name(sk_X509_value(signers, 0), signer, signer_size);
+    *trusted = all_trusted(signers, others);
+
+    got = BIO_get_mem_data(out, &bytes);
+    *len = got > 0 ? (size_t)got : 0;
+    *content = arena_heap(NULL, *len + 1);
+    if (*len > 0)
+        memcpy(*content, bytes, *len);
+    (*content)[*len] = 0;
+    ok = true;
+out:
+    sk_X509_free(signers);
+    sk_X509_pop_free(others, X509_free);
+    BIO_free(out);
+    CMS_ContentInfo_free(cms);
+    return ok;
+}
+
+bool crypto_common_name(const void *pem, size_t n, char *out, size_t size, struct err *e)
+{
+    ERR_clear_error();
+    BIO *in = BIO_new_mem_buf(pem, n < INT_MAX ? (int)n : INT_MAX);
+    if (in == NULL)
+        die("memory");
+    X509 *cert = PEM_read_bio_X509(in, NULL, NULL, NULL);
+    BIO_free(in);
+    if (cert == NULL)
+        return cms_fail(e, ERR_FORMAT, CAUSE_FORMAT, "no certificate in PEM");
+    common_name(cert, out, size);
+    X509_free(cert);
+    return out[0] != '\0' || err_set(e, ERR_FORMAT, CAUSE_FORMAT, "the certificate has no common name");
+}

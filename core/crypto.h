@@ -1,0 +1,35 @@
+/* crypto: the one door to OpenSSL (with installer/signature for chains). */
+#ifndef CORE_CRYPTO_H
+#define CORE_CRYPTO_H
+#include "core/err.h"
+#include <stddef.h>
+#include <stdint.h>
+
+enum digest_kind { DIGEST_NONE, DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA512 };
+#define DIGEST_MAX 64 /* bytes of the longest */
+
+struct digest; /* a running sum */
+
+size_t digest_size(enum digest_kind kind);         /* bytes */
+enum digest_kind digest_named(const char *name);   /* "sha256", "SHA-256", … ; NONE when unknown */
+struct digest *digest_open(enum digest_kind kind); /* ends the process when OpenSSL cannot */
+void digest_write(struct digest *d, const void *p, size_t n);
+size_t digest_end(struct digest *d, unsigned char out[DIGEST_MAX]); /* result and free; returns size */
+void digest_free(struct digest *d);
+
+void digest_of(enum digest_kind kind, const void *p, size_t n, unsigned char out[DIGEST_MAX]);
+/* Of len bytes of fd from offset, by pread, in slices; between slices tick(ctx) is called (may be NULL). */
+CHECKED bool digest_fd(enum digest_kind kind, int fd, uint64_t offset, uint64_t len,
+                       unsigned char out[DIGEST_MAX], void (*tick)(void *), void *ctx, struct err *e);
+bool crypto_equal(const void *a, const void *b, size_t n); /* constant time */
+
+/* The CMS SignedData der around a profile: content out (malloc'd by arena_heap; free it), signer's subject
+ * common name into signer, trusted by the system's roots or not. Fails with ERR_TRUST when the signature
+ * does not match the bytes, ERR_FORMAT when it is no CMS. */
+CHECKED bool crypto_cms_open(const void *der, size_t n, unsigned char **content, size_t *len, char *signer,
+                             size_t signer_size, bool *trusted, struct err *e);
+
+/* Subject common name of the first certificate in PEM text, printable. ERR_FORMAT: no certificate, or one
+ * without such a name. */
+CHECKED bool crypto_common_name(const void *pem, size_t n, char *out, size_t size, struct err *e);
+#endif

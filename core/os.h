@@ -1,0 +1,57 @@
+/* os: all that differs between operating systems. os_linux.c and os_darwin.c implement it, nobody else
+ * looks. Nothing here decides anything. */
+#ifndef CORE_OS_H
+#define CORE_OS_H
+#include "core/arena.h"
+#include <spawn.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+enum os_sync_level {
+    OS_SYNC_ORDER, /* before anything later (F_BARRIERFSYNC, fdatasync) */
+    OS_SYNC_MEDIUM /* on the medium (F_FULLFSYNC, fsync) */
+};
+CHECKED bool os_sync(int fd, enum os_sync_level level, struct err *e);
+CHECKED bool os_sync_volume(int fd, struct err *e); /* all of fd's volume: one barrier per package */
+
+bool os_is_darwin(void);
+const char *os_self(struct arena *a); /* absolute path of the running program */
+
+/* When did process pid start (any unit that is stable for its lifetime)? 0: there is no such process.
+ * With the pid it names one process, also after pids are used again. */
+uint64_t os_process_start(pid_t pid);
+
+/* Call fn with the executable path of every process we may see; for an interpreter that runs a script by its
+ * absolute path, fn is called for that path too. fn returns false to stop. */
+void os_processes(bool (*fn)(void *ctx, pid_t pid, const char *path), void *ctx);
+
+/* A pipe, reading end first, both ends close-on-exec. */
+CHECKED bool os_pipe(int ends[2], struct err *e);
+
+/* Let a spawned child inherit no descriptor from first on, as far as the platform can. Called when all other
+ * actions are there; the result is to be added to the flags of posix_spawnattr_setflags. */
+short os_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
+
+uint64_t os_monotonic_ms(void);
+void os_realtime(time_t *seconds, int *ms);
+void os_random(void *p, size_t n); /* cannot fail: ends the process if the system has none */
+
+/* Extended attributes on a descriptor. Where there are none get fails with ERR_NOT_FOUND and set with
+ * ERR_SYS. */
+CHECKED bool os_xattr_get(int fd, const char *name, void *p, size_t *len, struct err *e);
+CHECKED bool os_xattr_set(int fd, const char *name, const void *p, size_t len, struct err *e);
+
+/* BSD file flags (uchg …): clear what would stop a removal. Without such flags: does nothing. */
+void os_clear_flags(int dir, const char *name);
+
+/* nodename, machine, kernel release and version as uname gives them (on a Mac under Rosetta, the truth). */
+struct os_uname {
+    char node[256], machine[64], release[128], version[512];
+};
+void os_uname_get(struct os_uname *u);
+
+/* Give up what a worker that only unpacks never needs (exec, sockets, new privileges). Best effort: what
+ * the platform lacks is named in *missing ("" when nothing) and is not an error. */
+void os_confine(const char **missing);
+#endif

@@ -1,0 +1,220 @@
+/* os on macOS.
+ *
+ * fsync only hands the bytes to the drive, which may keep them in its cache: F_FULLFSYNC asks the drive to
+ * write them, F_BARRIERFSYNC to keep their order. Volumes that know neither (network, some FAT) answer with
+ * an error, and fsync is then the best there is. Under Rosetta uname answers for the processor that is being
+ * imitated; hw.optional.arm64 tells the truth. sandbox_init is deprecated and has no successor for a program
+ * that confines itself without entitlements. */
+#ifndef _DARWIN_C_SOURCE
+#error "the Makefile compiles this file with _DARWIN_C_SOURCE"
+#endif
+#include "core/os.h"
+#include "core/text.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <libproc.h>
+#include <limits.h>
+#include <mach-o/dyld.h>
+#include <sys/resource.h>
+#include <sys/sysctl.h>
+#include <sys/utsname.h>
+#include <sys/xattr.h>
+
+/* <sandbox.h> marks both deprecated, and a warning is an error here. */
+int sandbox_init(const char *profile, uint64_t flags, char **error);
+void sandbox_free_error(char *error);
+
+bool os_sync(int fd, enum os_sync_level level, struct err *e)
+{
+#if defined(F_BARRIERFSYNC)
+    int how = level == OS_SYNC_MEDIUM ? F_FULLFSYNC : F_BARRIERFSYNC;
+#else
+    int how = F_FULLFSYNC;
+    (void)level;
+#endif
+    if (fcntl(fd, how) != -1)
+        return true;
+    return fsync(fd) == 0 || err_sys(e, "cannot flush to the medium");
+}
+
+bool os_sync_volume(int fd, struct err *e)
+{
+    if (fsync_volume_np(fd, SYNC_VOLUME_FULLSYNC | SYNC_VOLUME_WAIT) == 0)
+        return true;
+    sync(); /* starts all there is; the flush that follows waits for the drive */
+    return os_sync(fd, OS_SYNC_MEDIUM, e);
+}
+
+bool os_is_darwin(void)
+{
+    return true;
+}
+
+const char *os_self(struct arena *a)
+{
+    char path[PATH_MAX], real[PATH_MAX];
+    uint32_t size = sizeof path;
+    if (_NSGetExecutablePath(path, &size) != 0 || !realpath(path, real))
+        return "/usr/local/daybreak/daybreak";
+    return arena_strdup(a, real);
+}
+
+uint64_t os_process_start(pid_t pid)
+{
+    struct kinfo_proc info;
+    size_t size = sizeof info;
+    int mib[] = {CTL_KERN, KERN_PROC, KERN_PROC_PID, pid};
+    if (pid <= 0 || sysctl(mib, 4, &info, &size, NULL, 0) != 0 || size < sizeof info)
+        return 0;
+    /* One that only waits to be reaped runs no more, but our own children have a start until we reaped them.
+     */
+    if (info.kp_proc.p_stat == SZOMB && info.kp_eproc.e_ppid != getpid())
+        return 0;
+    struct timeval start = info.kp_proc.p_starttime;
+    return (uint64_t)start.tv_sec * 1000000 + (uint64_t)start.tv_usec;
+}
+
+/* What runs scripts, by the name of its file: sh, zsh, python3.12, munki-python, … */
+static bool is_interpreter(const char *path)
+{
+    const char *name = text_basename(path);
+    return text_ends(name, "sh") || strstr(name, "Python") || strstr(name, "python") ||
+           strstr(name, "perl") || strstr(name, "ruby");
+}
+
+/* The second argument of process pid, or NULL. args holds: argc, the path, padding of NULs, the arguments. */
+static const char *second_argument(pid_t pid, char *args, size_t size)
+{
+    int mib[] = {CTL_KERN, KERN_PROCARGS2, pid}, argc;
+    if (sysctl(mib, 3, args, &size, NULL, 0) != 0 || size <= sizeof argc)
+        return NULL;
+    memcpy(&argc, args, sizeof argc);
+    size_t at = sizeof argc;
+    args[size - 1] = '\0';
+    at += strlen(args + at);
+    while (at < size && args[at] == '\0')
+        at++;
+    if (argc < 2 || at >= size)
+        return NULL;
+    at += strlen(args + at) + 1;
+    return at < size ? args + at : NULL;
+}
+
+void os_processes(bool (*fn)(void *ctx, pid_t pid, const char *path), void *ctx)
+{
+    int count = proc_listallpids(NULL, 0);
+    if (count <= 0)
+        return;
+    size_t room = (size_t)count + 256, args_size = 64 * 1024; /* more may have started meanwhile */
+    pid_t *pids = arena_heap(NULL, room * sizeof *pids);
+    char *args = arena_heap(NULL, args_size);
+    count = proc_listallpids(pids, (int)(room * sizeof *pids));
+    bool more = true;
+    for (int i = 0; more && i < count; i++) {
+        char path[PROC_PIDPATHINFO_MAXSIZE];
+        if (pids[i] <= 0 || proc_pidpath(pids[i], path, sizeof path) <= 0)
+            continue;
+        more = fn(ctx, pids[i], path);
+        const char *script = more && is_interpreter(path) ? second_argument(pids[i], args, args_size) : NULL;
+        if (script && script[0] == '/')
+            more = fn(ctx, pids[i], script);
+    }
+    free(args);
+    free(pids);
+}
+
+bool os_pipe(int ends[2], struct err *e)
+{
+    if (pipe(ends) != 0)
+        return err_sys(e, "cannot make a pipe");
+    for (int i = 0; i < 2; i++)
+        fcntl(ends[i], F_SETFD, FD_CLOEXEC);
+    return true;
+}
+
+short os_spawn_close_from(posix_spawn_file_actions_t *actions, int first)
+{
+    (void)actions; /* what they assign is kept, all else is closed */
+    (void)first;
+    return POSIX_SPAWN_CLOEXEC_DEFAULT;
+}
+
+uint64_t os_monotonic_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+void os_realtime(time_t *seconds, int *ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    *seconds = t.tv_sec;
+    *ms = (int)(t.tv_nsec / 1000000);
+}
+
+void os_random(void *p, size_t n)
+{
+    arc4random_buf(p, n);
+}
+
+bool os_xattr_get(int fd, const char *name, void *p, size_t *len, struct err *e)
+{
+    ssize_t n = fgetxattr(fd, name, p, *len, 0, 0);
+    if (n < 0 && (errno == ENOATTR || errno == ENOTSUP))
+        return err_set(e, ERR_NOT_FOUND, CAUSE_NONE, "attribute %s: there is none", name);
+    if (n < 0)
+        return err_sys(e, "attribute %s", name);
+    *len = (size_t)n;
+    return true;
+}
+
+bool os_xattr_set(int fd, const char *name, const void *p, size_t len, struct err *e)
+{
+    return fsetxattr(fd, name, p, len, 0, 0) == 0 || err_sys(e, "attribute %s", name);
+}
+
+void os_clear_flags(int dir, const char *name)
+{
+    const unsigned stops = UF_IMMUTABLE | UF_APPEND | SF_IMMUTABLE | SF_APPEND;
+    struct stat st;
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || (st.st_flags & stops) == 0)
+        return;
+    int fd =
+        openat(dir, name, O_RDONLY | O_SYMLINK | O_NONBLOCK | O_NOCTTY | O_CLOEXEC); /* the link itself */
+    if (fd < 0)
+        return;
+    if (fstat(fd, &st) == 0)
+        (void)fchflags(fd, st.st_flags & ~stops); /* refused: the removal that follows says so */
+    close(fd);
+}
+
+void os_uname_get(struct os_uname *u)
+{
+    struct utsname n;
+    int arm = 0;
+    size_t size = sizeof arm;
+    *u = (struct os_uname){0};
+    if (uname(&n) < 0)
+        return;
+    bool is_arm = sysctlbyname("hw.optional.arm64", &arm, &size, NULL, 0) == 0 && arm == 1;
+    snprintf(u->node, sizeof u->node, "%.255s", n.nodename);
+    snprintf(u->machine, sizeof u->machine, "%.63s", is_arm ? "arm64" : n.machine);
+    snprintf(u->release, sizeof u->release, "%.127s", n.release);
+    snprintf(u->version, sizeof u->version, "%.511s", n.version);
+}
+
+void os_confine(const char **missing)
+{
+    static const char profile[] =
+        "(version 1)(allow default)(deny process-exec*)(deny network*)(deny signal)";
+    const struct rlimit none = {0, 0};
+    char *error = NULL;
+    *missing = "";
+    setrlimit(RLIMIT_CORE, &none);
+    if (sandbox_init(profile, 0, &error) != 0) {
+        *missing = "sandbox";
+        sandbox_free_error(error);
+    }
+}

@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""The rules of the house that a machine can hold. Usage: house.py [BUILD]   (run from the top of the tree)
+
+Each check is a function that yields complaints; the last line counts the checks.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+BUILD = sys.argv[1] if len(sys.argv) > 1 else 'build'
+FLOOR = {'agent': 4, 'installer': 3, 'manifests': 2}
+CORE_1 = {'child', 'crypto', 'sink', 'fetch'}
+
+# library: (what its headers look like, the files that may include them)
+DOORS = {
+    'libcurl': (r'<curl/', {'core/fetch.c', 'core/fetch_curl.c'}),
+    'OpenSSL': (r'<openssl/', {'core/crypto.c', 'installer/signature.c'}),
+    'libplist': (r'<plist/', {'manifests/props.c'}),
+    'libarchive': (r'<archive', {'installer/payload.c'}),
+    'zlib': (r'<zlib\.h>', {'installer/payload.c', 'installer/xar.c', 'installer/xar_writer.c', 'installer/cpio_writer.c'}),
+    'expat': (r'<expat', {'installer/xml.c'}),
+    'utf8proc': (r'<utf8proc', {'core/text.c'}),
+    'jansson': (r'<jansson', None),
+    'liblzma': (r'<lzma', {'installer/payload.c'}),
+}
+# exported symbols that do not begin with their file's name, and why
+EXTRA_PREFIXES = {
+    'manifests/props.c': ['value_'],      # the tree that props makes
+    'core/crypto.c': ['digest_'],          # sums: the same door, a shorter word
+    'agent/main.c': ['main'],
+}
+TOP = {'agent', 'core', 'docs', 'installer', 'launchd', 'manifests', 'pkg', 'tests', 'Makefile', 'README.md',
+       'LICENSE', 'SECURITY.md', 'CHANGELOG.md'}
+
+
+def tracked():
+    out = subprocess.run(['git', 'ls-files', '-co', '--exclude-standard'], capture_output=True, text=True)
+    if out.returncode == 0 and out.stdout:
+        return [f for f in out.stdout.splitlines() if os.path.isfile(f)]
+    return [os.path.join(d, f)[2:] for d, _, fs in os.walk('.') for f in fs if not d.startswith('./build')]
+
+
+FILES = tracked()
+CODE = [f for f in FILES if re.match(r'(core|manifests|installer|agent)/[^/]+\.[ch]$', f)]
+
+
+def text(path):
+    with open(path, encoding='utf-8', errors='replace') as f:
+        return f.read()
+
+
+def floor(path):
+    room, name = path.split('/')[0], os.path.basename(path).split('.')[0]
+    if room == 'core':
+        return 1 if name in CORE_1 or name.split('_')[0] in CORE_1 else 0
+    return FLOOR[room]
+
+
+def check_floors():
+    """a floor includes only floors below it, or its own"""
+    for path in CODE:
+        for inc in re.findall(r'^\s*#\s*include\s+"([^"]+)"', text(path), re.M):
+            if '/' not in inc:
+                yield '%s: include "%s" by its path from the top' % (path, inc)
+            elif inc.split('/')[0] not in ('core', 'manifests', 'installer', 'agent'):
+                yield '%s: includes "%s" from outside the house' % (path, inc)
+            elif not os.path.exists(inc):
+                yield '%s: "%s" does not exist' % (path, inc)
+            elif floor(inc) > floor(path):
+                yield '%s (floor %d) climbs to %s (floor %d)' % (path, floor(path), inc, floor(inc))
+
+
+def check_doors():
+    """each library has its named doors"""
+    for path in CODE:
+        for lib, (pattern, doors) in DOORS.items():
+            if doors is not None and path not in doors and re.search(r'#\s*include\s+' + pattern, text(path)):
+                yield '%s includes %s; its doors are %s' % (path, lib, ', '.join(sorted(doors)))
+
+
+def check_symbols():
+    """a module exports only names that begin with its own"""
+    for path in CODE:
+        obj = '%s/obj/%s.o' % (BUILD, path[:-2])
+        if not path.endswith('.c') or not os.path.exists(obj):
+            continue
+        name = os.path.basename(path)[:-2]
+        ok = [name] + EXTRA_PREFIXES.get(path, [])
+        if path.startswith('core/os_'):
+            ok = ['os_']
+        parts = name.split('_')
+        if len(parts) > 1:
+            ok.append('_'.join(parts[:-1]) + '_' if parts[0] == 'cmd' and len(parts) > 2 else parts[0] + '_')       # plan_install.c is a room of plan
+        nm = subprocess.run(['nm', '-g', '--defined-only', obj], capture_output=True, text=True).stdout
+        for line in nm.splitlines():
+            bits = line.split()
+            if len(bits) == 3 and bits[1] in 'TDBRC':
+                sym = bits[2].lstrip('_') if sys.platform == 'darwin' else bits[2]
+                if sym.startswith('__'):
+                    continue
+                if not any(sym == p or sym.startswith(p if p.endswith('_') else p + '_') for p in ok):
+                    yield '%s exports %s' % (path, sym)
+
+
+def check_platform():
+    """platform differences live in core/os_*.c alone"""
+    for path in CODE:
+        t = text(path)
+        if path.startswith('core/os_') or path == 'core/os.h':
+            continue
+        for word in ('__APPLE__', '__linux__', '_GNU_SOURCE', '_DARWIN_C_SOURCE'):
+            if word in t:
+                yield '%s: %s belongs to core/os_*.c' % (path, word)
+
+
+def check_children():
+    """only child spawns"""
+    for path in CODE:
+        if path not in ('core/child.c', 'core/banned.h') and not path.startswith('core/os'):
+            for word in re.findall(r'\b(fork|vfork|posix_spawnp?|execv[pe]*|execl[pe]*|system|popen)\s*\(', text(path)):
+                yield '%s: %s() belongs to core/child.c' % (path, word)
+
+
+def check_headers_alone():
+    """each header compiles alone"""
+    cc = os.environ.get('CC', 'cc')
+    heads = [f for f in CODE if f.endswith('.h')]
+    src = '\n'.join('#include "%s"' % h for h in heads)
+    for h in heads:
+        if not re.search(r'#ifndef [A-Z0-9_]+_H\n#define', text(h)):
+            yield '%s: no include guard' % h
+        r = subprocess.run([cc, '-std=c11', '-D_POSIX_C_SOURCE=200809L', '-D_XOPEN_SOURCE=700', '-I.', '-Wall',
+                            '-Wextra', '-fsyntax-only', '-x', 'c', '-'],
+                           input='#include "%s"\ntypedef int not_empty;\n' % h, capture_output=True, text=True)
+        if r.returncode or r.stderr.strip():
+            yield '%s does not compile alone: %s' % (h, (r.stderr.strip().splitlines() or ['?'])[0])
+    _ = src
+
+
+def check_size():
+    """a file of more than 600 lines holds two decisions; a header of more than 160 too"""
+    for path in CODE:
+        n = text(path).count('\n')
+        if n > (600 if path.endswith('.c') else 160):
+            yield '%s has %d lines' % (path, n)
+
+
+def check_prose():
+    """the project speaks of itself alone, and promises nothing"""
+    words = r'\b(' + 'TO' + r'DO|FIX' + r'ME|HA' + 'CK|not yet ' + 'implemented)'
+    paths = '(/wo' + r'rk/|/fa' + r'rm/|/root/\.|/tmp/bash_jo' + 'bs)'
+    for path in FILES:
+        if path.startswith(('tests/fuzz/corpus/', 'tests/data/')) or path == 'tests/lint/house.py':
+            continue
+        for n, line in enumerate(text(path).splitlines(), 1):
+            if re.search(words, line):
+                yield '%s:%d: promises instead of doing: %s' % (path, n, line.strip()[:80])
+            if re.search(paths, line):
+                yield '%s:%d: a path of a build machine' % (path, n)
+        if '\r\n' in text(path) and path.endswith(('.c', '.h', '.sh', '.md', '.py')):
+            yield '%s: CRLF line ends' % path
+
+
+def check_top():
+    """nothing else stands at the top"""
+    for name in sorted({f.split('/')[0] for f in FILES}):
+        if name not in TOP and not name.startswith('.'):
+            yield '%s does not belong at the top' % name
+
+
+def check_sleep():
+    """no test waits by sleeping"""
+    for path in FILES:
+        if path.startswith('tests/') and path.endswith(('.c', '.sh', '.py')) and path != 'tests/lint/house.py':
+            for n, line in enumerate(text(path).splitlines(), 1):
+                if re.search(r'\b(time\.)?(sleep|usleep|nanosleep) *\(? *[0-9(]', line):
+                    yield '%s:%d sleeps' % (path, n)
+
+
+def tool(name):
+    return shutil.which(name)
+
+
+def check_format():
+    """clang-format finds nothing to do (version 14, where it is installed)"""
+    cf = tool('clang-format-14') or tool('clang-format')
+    if not cf or ' 14.' not in subprocess.run([cf, '--version'], capture_output=True, text=True).stdout:
+        return
+    code = CODE + [f for f in FILES if re.match(r'tests/(unit|fuzz|bench)/.*\.[ch]$', f)]
+    r = subprocess.run([cf, '--dry-run', '-Werror'] + code, capture_output=True, text=True)
+    for path in sorted({line.split(':')[0] for line in r.stderr.splitlines() if 'clang-format-violations' in line}):
+        yield '%s: run `make fmt`' % path
+
+
+def check_shell():
+    """shellcheck is content with every script"""
+    if not tool('shellcheck'):
+        return
+    scripts = [f for f in FILES if f.endswith('.sh') or (os.access(f, os.X_OK) and
+               text(f)[:40].startswith(('#!/bin/sh', '#!/bin/bash', '#!/usr/bin/env bash', '#!/usr/bin/env sh')))]
+    if scripts:
+        r = subprocess.run(['shellcheck', '-S', 'warning', '-f', 'gcc'] + scripts, capture_output=True, text=True)
+        yield from r.stdout.splitlines()
+
+
+def check_man():
+    """mandoc -Tlint is content with every page"""
+    if not tool('mandoc'):
+        return
+    pages = [f for f in FILES if re.match(r'docs/.*\.[1-8]$', f)]
+    if pages:
+        r = subprocess.run(['mandoc', '-Tlint', '-Wwarning'] + pages, capture_output=True, text=True)
+        yield from [line for line in r.stdout.splitlines() if line.strip()]
+
+
+def main():
+    failed = checks = 0
+    for name, fn in sorted(globals().items()):
+        if name.startswith('check_'):
+            checks += 1
+            complaints = list(fn())
+            if complaints:
+                failed += 1
+                print('%s: %s' % (name[6:], fn.__doc__))
+                for c in complaints[:40]:
+                    print('    ' + c)
+    print('lint: %d passed, %d failed, 0 skipped' % (checks - failed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
