@@ -1,0 +1,186 @@
+/* Questions to the world, each asked once: an item that stands in several catalogs word for word is one item
+ * here, and its check scripts run once. */
+#include "core/text.h"
+#include "manifests/plan_internal.h"
+#include "manifests/predicate.h"
+#include "manifests/version.h"
+
+#define SLACK_KB 102400             /* of free space that an installation must leave */
+#define SANE_KB  ((int64_t)1 << 40) /* sizes above it count as this: sums must not overflow */
+#define TWINS    64                 /* items of one name in one catalog that are held against another */
+
+static struct plan_answers *answers(struct plan_work *w, struct catalog_entry *item)
+{
+    if (item->answers)
+        return item->answers;
+    for (size_t i = 0; i < w->loaded_count; i++) {
+        if (w->loaded[i] == item->catalog)
+            break;
+        struct catalog_list same = catalog_named(w->loaded[i], item->name);
+        for (size_t j = 0; j < same.count && j < TWINS; j++)
+            if (same.entries[j]->answers && same.entries[j]->version && item->version &&
+                strcmp(same.entries[j]->version, item->version) == 0 && catalog_same(same.entries[j], item)) {
+                item->answers = same.entries[j]->answers;
+                return item->answers;
+            }
+    }
+    item->answers = arena_alloc(w->a, sizeof(struct plan_answers));
+    return item->answers;
+}
+
+/* true when it is to be asked now */
+static bool ask(struct plan_answers *known, enum plan_question q)
+{
+    if (known->asked & q)
+        return false;
+    known->asked |= q;
+    return true;
+}
+
+enum plan_state plan_installed(struct plan_work *w, struct catalog_entry *item)
+{
+    struct plan_answers *known = answers(w, item);
+
+    if (ask(known, ASKED_INSTALLED))
+        known->installed = w->world->installed(w->world->self, catalog_pkginfo(item));
+    return known->installed;
+}
+
+bool plan_some_version(struct plan_work *w, struct catalog_entry *item)
+{
+    struct plan_answers *known = answers(w, item);
+
+    if (ask(known, ASKED_SOME))
+        known->some_version = w->world->some_version(w->world->self, catalog_pkginfo(item));
+    return known->some_version;
+}
+
+const char *plan_installed_version(struct plan_work *w, struct catalog_entry *item)
+{
+    struct plan_answers *known = answers(w, item);
+
+    if (ask(known, ASKED_VERSION))
+        known->installed_version = w->world->installed_version(w->world->self, catalog_pkginfo(item));
+    return known->installed_version;
+}
+
+/* A check script's no is final; where there is none, or it was not asked for a version, receipts decide. */
+static bool evidence(struct plan_work *w, const struct pkginfo *p)
+{
+    if (w->world->evidence(w->world->self, p))
+        return true;
+    if (p->on_demand || p->uninstallcheck || p->installcheck)
+        return false;
+    return p->receipts_count > 0 && plan_receipts_installed(w, p->name);
+}
+
+bool plan_evidence(struct plan_work *w, struct catalog_entry *item)
+{
+    const struct pkginfo *p = catalog_pkginfo(item);
+
+    if (!p)
+        return false;
+    struct plan_answers *known = answers(w, item);
+    if (ask(known, ASKED_EVIDENCE))
+        known->evidence = evidence(w, p);
+    return known->evidence;
+}
+
+static bool architecture_fits(const struct plan_work *w, const struct pkginfo *p)
+{
+    if (value_count(p->architectures) == 0 || value_has_str(p->architectures, w->in->arch))
+        return true;
+    return strcmp(w->in->arch, "i386") == 0 && w->in->x86_64_capable &&
+           value_has_str(p->architectures, "x86_64");
+}
+
+static const char *rejected(struct plan_work *w, const struct pkginfo *p, bool any_os)
+{
+    const struct plan_input *in = w->in;
+
+    if (p->minimum_munki && version_compare(in->munki_version, p->minimum_munki) < 0)
+        return arena_printf(w->a, "minimum_munki_version is %s, this is %s", p->minimum_munki,
+                            in->munki_version);
+    if (!any_os && p->minimum_os && p->minimum_os[0] && version_compare(in->os_version, p->minimum_os) < 0)
+        return arena_printf(w->a, "minimum_os_version is %s, this Mac has %s", p->minimum_os, in->os_version);
+    if (p->maximum_os && p->maximum_os[0] && version_compare(in->os_version, p->maximum_os) > 0)
+        return arena_printf(w->a, "maximum_os_version is %s, this Mac has %s", p->maximum_os, in->os_version);
+    if (!architecture_fits(w, p))
+        return arena_printf(w->a, "supported_architectures does not contain %s", in->arch);
+    if (p->condition) {
+        bool result = false;
+        struct err e = {0};
+        if (!predicate_eval(p->condition, in->facts, in->now, &result, &e)) {
+            plan_warn(w, "catalog %s: %s %s: installable_condition “%s”: %s; taken as false", p->catalog,
+                      p->name, p->version, p->condition, e.text);
+            result = false;
+        }
+        if (!result)
+            return arena_printf(w->a, "installable_condition “%s” does not hold", p->condition);
+    }
+    return NULL;
+}
+
+const char *plan_rejected(struct plan_work *w, struct catalog_entry *item, bool any_os)
+{
+    struct plan_answers *known = answers(w, item);
+    const struct pkginfo *p = catalog_pkginfo(item);
+
+    if (ask(known, any_os ? ASKED_APPLIES_ANY_OS : ASKED_APPLIES)) {
+        const char *why = rejected(w, p, any_os);
+        known->rejected[any_os] = why ? arena_printf(w->a, "%s %s in catalog %s does not apply: %s", p->name,
+                                                     p->version, p->catalog, why)
+                                      : NULL;
+    }
+    return known->rejected[any_os];
+}
+
+static int64_t sane(int64_t kb)
+{
+    return kb < 0 ? 0 : kb > SANE_KB ? SANE_KB : kb;
+}
+
+/* Room for the download and for what it becomes, beside what the items before it will take. */
+bool plan_has_space(struct plan_work *w, const struct pkginfo *p, bool uninstalling)
+{
+    int64_t item = sane(p->size_kb), installed = p->installed_kb >= 0 ? sane(p->installed_kb) : item;
+    int64_t already = 0;
+    bool complete;
+
+    if (p->location)
+        already = w->world->cached_kb(w->world->self, p->location, &complete);
+    if (uninstalling) {
+        item = sane(p->uninstaller_size_kb);
+        installed = 0;
+    }
+    return w->free_kb - w->reserved_kb >= item - sane(already) + installed + SLACK_KB;
+}
+
+void plan_reserve(struct plan_work *w, int64_t installed_kb)
+{
+    w->reserved_kb += sane(installed_kb);
+}
+
+struct plan_download plan_download(struct plan_work *w, struct catalog_entry *item, bool uninstaller)
+{
+    struct plan_answers *known = answers(w, item);
+    struct plan_download *d = uninstaller ? &known->uninstaller : &known->download;
+    const struct pkginfo *p = catalog_pkginfo(item);
+    const char *location = uninstaller ? p->uninstaller_location : p->location;
+    bool complete = false;
+
+    if (!location || !location[0])
+        return (struct plan_download){PLAN_DOWNLOAD_FAILED,
+                                      uninstaller ? "No uninstaller_item_location in item info."
+                                                  : "No installer_item_location in item info.",
+                                      0};
+    w->world->cached_kb(w->world->self, location, &complete);
+    if (!complete && !plan_has_space(w, p, uninstaller))
+        return (struct plan_download){
+            PLAN_DOWNLOAD_SPACE,
+            arena_printf(w->a, "Insufficient disk space to download and install %s", text_basename(location)),
+            0};
+    if (ask(known, uninstaller ? ASKED_UNINSTALLER : ASKED_DOWNLOAD))
+        *d = w->world->download(w->world->self, p, uninstaller);
+    return *d;
+}

@@ -1,0 +1,11 @@
+/* predicate: the NSPredicate format strings of Munki's conditions (spec: munki-semantics 5.3). */
+#ifndef MANIFESTS_PREDICATE_H
+#define MANIFESTS_PREDICATE_H
+#include "manifests/props.h"
+
+/* Evaluate text against facts (a dictionary). now: true UTC, for now(). Fails with ERR_FORMAT when it does
+ * not parse or cannot be evaluated ("column 14: expected a string after BEGINSWITH"): the caller takes
+ * that as false and warns. Bounded in time and depth for any text. */
+CHECKED bool predicate_eval(const char *text, const struct value *facts, time_t now, bool *result,
+                            struct err *e);
+#endif
