@@ -1,0 +1,74 @@
+/* flatpkg: the native engine for Apple flat packages: install, extract, list.
+ *
+ * This process never parses a byte of the package. A worker (worker.h: the program started again, confined)
+ * proves the xar, unpacks into a private staging folder and reports; what it says is checked again here, what
+ * it staged is inspected and then moved into place. Order, as Apple's installer has it: all payloads are
+ * staged, all preinstall scripts run, all files move into place, all postinstall scripts run, receipts are
+ * written. A preinstall that fails leaves nothing installed; a postinstall that fails leaves the files and no
+ * receipt. Killed at any instant, the same install run again gives the same tree.
+ *
+ * Refused with a sentence: what only JavaScript can decide, legacy scripts, unknown codecs, devices, names
+ * that would leave the target. Dropped and counted: set-id bits that are not allowed, AppleDouble members.
+ * Signatures are not judged here. */
+#ifndef INSTALLER_FLATPKG_H
+#define INSTALLER_FLATPKG_H
+#include "installer/install.h"
+
+struct flatpkg_options {
+    const char *name; /* the package's file name: in messages, receipts, and for scripts its path */
+    bool proved;      /* the whole file was proved by a trusted hash: a weak or absent xar checksum will do */
+    const char *arch, *os_version;   /* what a Distribution is held against; NULL: not judged */
+    const struct value *choices;     /* installer_choices_xml: array of dictionaries, or NULL */
+    const struct value *allow_setid; /* target paths that keep their set-id bits, array of strings, or NULL */
+    const char *const *environment; /* NAME=value added for the package's scripts; NULL at the end, or NULL */
+    uint64_t timeout_ms;            /* for unpacking; 0: one hour */
+};
+
+/* Install into env->root. On success out has restart, scripts_skipped and in reason what was dropped; on
+ * failure out->step and code say where. package is read with pread only. */
+CHECKED bool flatpkg_install(const struct install_env *env, int package, const struct flatpkg_options *o,
+                             struct install_outcome *out, struct err *e);
+
+/* Remove what a killed install left under env->state, waiting at most a few seconds for its worker to end. */
+void flatpkg_recover(const struct install_env *env);
+
+/* What was in a package. Strings are printable, paths relative without "./", and live during the call. */
+struct flatpkg_component {
+    const char *identifier, *version, *location; /* location: "/" or "/Applications"; never "" */
+    const char *folder; /* member folder of a product ("x.pkg"), "" for a component */
+    bool has_payload, has_bom, preinstall, postinstall;
+    bool restart; /* restart or shutdown asked for */
+};
+
+struct flatpkg_entry {
+    char type; /* '-', 'd', 'l' */
+    unsigned mode, uid, gid;
+    int64_t mtime;
+    uint64_t size;
+    const char *path, *link; /* link: target of a symbolic link, or of a hard link (type '-'), else "" */
+    bool apple_double;       /* holds attributes of a sibling; never installed as a file */
+};
+
+struct flatpkg_summary {
+    uint64_t components, files, bytes; /* files: members, directories included, but no root "." */
+    uint64_t setid_dropped, apple_double_dropped;
+    bool has_signature; /* the archive carries a signature, good or bad */
+};
+
+/* Lay the payloads out under dir as an install into an empty root would; expand: the members of the archive
+ * instead, decoded. Makes dir (any path; its parent is there); one that exists must be empty. On failure
+ * nothing is left, dir as it was. */
+CHECKED bool flatpkg_extract(struct loop *l, int package, const struct flatpkg_options *o, const char *dir,
+                             bool expand, struct flatpkg_summary *sum, struct err *e);
+
+/* Look without writing: component is called for each that would be installed (every one of the archive when
+ * all is set), then entry for each member of its payload. Either may be NULL; without entry payloads are not
+ * read. A component whose payload proves bad fails the call after what was good has been shown. */
+struct flatpkg_visitor {
+    void (*component)(void *ctx, const struct flatpkg_component *c);
+    void (*entry)(void *ctx, const struct flatpkg_entry *m);
+    void *ctx;
+};
+CHECKED bool flatpkg_list(struct loop *l, int package, const struct flatpkg_options *o, bool all,
+                          const struct flatpkg_visitor *v, struct flatpkg_summary *sum, struct err *e);
+#endif

@@ -1,0 +1,172 @@
+/* Both directions of a record stand side by side and name the same fields in the same order. */
+#include "installer/record.h"
+#include "core/limits.h"
+#include "installer/packageinfo.h"
+
+#define SCRIPT_LIMIT_S 86400
+
+static bool nonsense(struct err *e, const char *what)
+{
+    return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker sent %s that makes no sense", what);
+}
+
+static bool put_numbers(struct buf *b, const uint64_t *numbers, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!worker_put_int(b, numbers[i], e))
+            return false;
+    return true;
+}
+
+bool record_put_request(struct buf *b, const struct record_request *r, struct err *e)
+{
+    const uint64_t flags[] = {r->task, r->proved, r->owners, r->scripts, r->skip_checks, r->all, r->entries};
+    bool ok = put_numbers(b, flags, sizeof flags / sizeof *flags, e) && worker_put_text(b, r->arch, e) &&
+              worker_put_text(b, r->os_version, e) && worker_put_int(b, r->max_bytes, e) &&
+              worker_put_bytes(b, r->choices, r->choices_len, e) && worker_put_int(b, r->keep_setid_count, e);
+    for (size_t i = 0; ok && i < r->keep_setid_count; i++)
+        ok = worker_put_text(b, r->keep_setid[i], e);
+    return ok;
+}
+
+bool record_get_request(struct arena *a, const struct buf *b, struct record_request *r, struct err *e)
+{
+    const unsigned char *p = (const unsigned char *)buf_str(b);
+    struct worker_fields f = {.p = p, .end = p + b->len};
+    uint64_t task = worker_int(&f);
+    r->task = (enum record_task)task;
+    r->proved = worker_flag(&f);
+    r->owners = worker_flag(&f);
+    r->scripts = worker_flag(&f);
+    r->skip_checks = worker_flag(&f);
+    r->all = worker_flag(&f);
+    r->entries = worker_flag(&f);
+    r->arch = worker_text(&f, LIMIT_NAME);
+    r->os_version = worker_text(&f, LIMIT_NAME);
+    r->max_bytes = worker_int(&f);
+    r->choices = worker_bytes(&f, &r->choices_len);
+    uint64_t n = worker_int(&f);
+    f.bad = f.bad || n > b->len; /* each takes more than a byte */
+    r->keep_setid_count = f.bad ? 0 : (size_t)n;
+    const char **paths = arena_array(a, r->keep_setid_count + 1, sizeof *paths);
+    for (size_t i = 0; i < r->keep_setid_count; i++)
+        paths[i] = worker_text(&f, LIMIT_PATH);
+    r->keep_setid = paths;
+    return (worker_end(&f) && task <= RECORD_LIST) ||
+           err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker was asked for something it does not know");
+}
+
+bool record_put_archive(struct buf *b, const struct record_archive *a, struct err *e)
+{
+    return put_numbers(b, (const uint64_t[]){a->has_signature, a->restart, a->components}, 3, e);
+}
+
+bool record_get_archive(struct worker_fields *f, struct record_archive *a, struct err *e)
+{
+    a->has_signature = worker_flag(f);
+    a->restart = worker_flag(f);
+    a->components = worker_int(f);
+    return (worker_end(f) && a->components <= LIMIT_COMPONENTS) || nonsense(e, "a summary");
+}
+
+bool record_put_component(struct buf *b, const struct record_component *c, struct err *e)
+{
+    const uint64_t numbers[] = {c->has_payload, c->has_bom,      c->overwrite_permissions,
+                                c->restart,     c->preinstall_s, c->postinstall_s};
+    return worker_put_text(b, c->identifier, e) && worker_put_text(b, c->version, e) &&
+           worker_put_text(b, c->location, e) && worker_put_text(b, c->folder, e) &&
+           worker_put_text(b, c->preinstall, e) && worker_put_text(b, c->postinstall, e) &&
+           put_numbers(b, numbers, sizeof numbers / sizeof *numbers, e);
+}
+
+/* No empty, "." or ".." component; relative or absolute as asked. "/" is good, absolute. */
+static bool clean_path(const char *s, bool absolute)
+{
+    if (absolute && strcmp(s, "/") == 0)
+        return true;
+    if (absolute && *s++ != '/')
+        return false;
+    for (;;) {
+        size_t n = strcspn(s, "/");
+        if (n == 0 || (n <= 2 && memcmp(s, "..", n) == 0))
+            return false;
+        if (s[n] == '\0')
+            return true;
+        s += n + 1;
+    }
+}
+
+static bool clean_or_empty(const char *s)
+{
+    return *s == '\0' || clean_path(s, false);
+}
+
+bool record_get_component(struct worker_fields *f, struct record_component *c, struct err *e)
+{
+    c->identifier = worker_text(f, LIMIT_NAME);
+    c->version = worker_text(f, LIMIT_NAME);
+    c->location = worker_text(f, LIMIT_PATH);
+    c->folder = worker_text(f, LIMIT_PATH);
+    c->preinstall = worker_text(f, LIMIT_PATH);
+    c->postinstall = worker_text(f, LIMIT_PATH);
+    c->has_payload = worker_flag(f);
+    c->has_bom = worker_flag(f);
+    c->overwrite_permissions = worker_flag(f);
+    c->restart = worker_flag(f);
+    c->preinstall_s = worker_int(f);
+    c->postinstall_s = worker_int(f);
+    return (worker_end(f) && packageinfo_identifier_ok(c->identifier) && clean_path(c->location, true) &&
+            clean_or_empty(c->folder) && clean_or_empty(c->preinstall) && clean_or_empty(c->postinstall) &&
+            c->preinstall_s <= SCRIPT_LIMIT_S && c->postinstall_s <= SCRIPT_LIMIT_S) ||
+           nonsense(e, "a component");
+}
+
+bool record_put_entry(struct buf *b, const struct record_entry *m, struct err *e)
+{
+    const uint64_t numbers[] = {m->type, m->mode, m->uid, m->gid, m->mtime, m->size, m->apple_double};
+    return put_numbers(b, numbers, sizeof numbers / sizeof *numbers, e) && worker_put_text(b, m->path, e) &&
+           worker_put_text(b, m->link, e);
+}
+
+bool record_get_entry(struct worker_fields *f, struct record_entry *m, struct err *e)
+{
+    m->type = worker_int(f);
+    m->mode = worker_int(f);
+    m->uid = worker_int(f);
+    m->gid = worker_int(f);
+    m->mtime = worker_int(f);
+    m->size = worker_int(f);
+    m->apple_double = worker_flag(f);
+    m->path = worker_text(f, LIMIT_PATH);
+    m->link = worker_text(f, RECORD_LINK_MAX);
+    return (worker_end(f) && (m->type == '-' || m->type == 'd' || m->type == 'l') && m->mode <= 07777 &&
+            m->uid <= UINT32_MAX && m->gid <= UINT32_MAX && m->mtime <= INT64_MAX) ||
+           nonsense(e, "a listing");
+}
+
+bool record_put_count(struct buf *b, const struct record_count *c, struct err *e)
+{
+    return put_numbers(b, (const uint64_t[]){c->members, c->bytes, c->setid_dropped, c->apple_double_dropped},
+                       4, e);
+}
+
+bool record_get_count(struct worker_fields *f, struct record_count *c, struct err *e)
+{
+    c->members = worker_int(f);
+    c->bytes = worker_int(f);
+    c->setid_dropped = worker_int(f);
+    c->apple_double_dropped = worker_int(f);
+    return worker_end(f) || nonsense(e, "a count");
+}
+
+bool record_put_progress(struct buf *b, const struct record_progress *p, struct err *e)
+{
+    return put_numbers(b, (const uint64_t[]){p->at, p->of}, 2, e);
+}
+
+bool record_get_progress(struct worker_fields *f, struct record_progress *p, struct err *e)
+{
+    p->at = worker_int(f);
+    p->of = worker_int(f);
+    return (worker_end(f) && p->at <= p->of) || nonsense(e, "progress");
+}

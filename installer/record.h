@@ -1,0 +1,84 @@
+/* record: what the unpacking worker is asked, and what it answers, field by field.
+ *
+ * The reading functions run in the process that asked, and believe nothing. */
+#ifndef INSTALLER_RECORD_H
+#define INSTALLER_RECORD_H
+#include "core/arena.h"
+#include "core/limits.h"
+#include "installer/worker.h"
+
+enum record_task {
+    RECORD_LAYOUT, /* payloads, scripts and boms of the components: see stage.h */
+    RECORD_EXPAND, /* the members of the container, decoded, under their own names */
+    RECORD_LIST    /* nothing written */
+};
+
+struct record_request {
+    enum record_task task;
+    bool proved;      /* the package was proved by a hash from outside: xar checksums need not prove it */
+    bool owners;      /* payload owners are set */
+    bool scripts;     /* LAYOUT: scripts are unpacked, and what cannot be run is refused */
+    bool skip_checks; /* a Distribution's demands on the machine are passed over */
+    bool all;         /* LIST: every component, chosen or not */
+    bool entries;     /* LIST: payload members too */
+    const char *arch, *os_version; /* "" unknown */
+    uint64_t max_bytes;            /* of one payload */
+    const void *choices;           /* installer_choices_xml as a property list; len 0: none */
+    size_t choices_len;
+    const char *const *keep_setid;
+    size_t keep_setid_count;
+};
+
+enum record_type {
+    RECORD_ARCHIVE = WORKER_TYPES, /* once: struct record_archive */
+    RECORD_COMPONENT,              /* struct record_component; before anything is unpacked, in order */
+    RECORD_ENTRY,                  /* LIST: struct record_entry, after its component */
+    RECORD_PROGRESS,               /* struct record_progress */
+    RECORD_COUNT                   /* struct record_count, of one component */
+};
+
+struct record_archive {
+    bool has_signature, restart; /* restart: the product asks for one, or for a shutdown */
+    uint64_t components;
+};
+
+struct record_component {
+    const char *identifier, *version, *location, *folder;
+    bool has_payload, has_bom, overwrite_permissions, restart;
+    const char *preinstall, *postinstall; /* paths inside N/scripts, "" none */
+    uint64_t preinstall_s, postinstall_s; /* time limits, 0: not given */
+};
+
+#define RECORD_LINK_MAX (4 * (size_t)LIMIT_PATH) /* a target may hold what is shown as \xNN */
+
+struct record_entry {
+    uint64_t type; /* '-', 'd', 'l' */
+    uint64_t mode, uid, gid, mtime, size;
+    const char *path, *link;
+    bool apple_double;
+};
+
+struct record_count {
+    uint64_t members, bytes, setid_dropped, apple_double_dropped;
+};
+
+struct record_progress { /* stored bytes of the package read, of how many */
+    uint64_t at, of;
+};
+
+/* The getters fail when what came makes no sense: besides lengths they check identifiers, locations and paths
+ * of scripts by the rules of the formats. Strings are borrowed from what is read. */
+CHECKED bool record_put_request(struct buf *b, const struct record_request *r, struct err *e);
+CHECKED bool record_get_request(struct arena *a, const struct buf *b, struct record_request *r,
+                                struct err *e); /* the array keep_setid is in a */
+CHECKED bool record_put_archive(struct buf *b, const struct record_archive *a, struct err *e);
+CHECKED bool record_get_archive(struct worker_fields *f, struct record_archive *a, struct err *e);
+CHECKED bool record_put_component(struct buf *b, const struct record_component *c, struct err *e);
+CHECKED bool record_get_component(struct worker_fields *f, struct record_component *c, struct err *e);
+CHECKED bool record_put_entry(struct buf *b, const struct record_entry *m, struct err *e);
+CHECKED bool record_get_entry(struct worker_fields *f, struct record_entry *m, struct err *e);
+CHECKED bool record_put_count(struct buf *b, const struct record_count *c, struct err *e);
+CHECKED bool record_get_count(struct worker_fields *f, struct record_count *c, struct err *e);
+CHECKED bool record_put_progress(struct buf *b, const struct record_progress *p, struct err *e);
+CHECKED bool record_get_progress(struct worker_fields *f, struct record_progress *p, struct err *e);
+#endif

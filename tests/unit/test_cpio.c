@@ -1,0 +1,175 @@
+/* cpio: both forms read alike; names, types, lengths and ends are exactly right or refused. */
+#include "archive.h"
+#include "installer/cpio.h"
+
+static struct err e;
+
+/* Read b to its end; what is in it, one line a member, to shown. */
+static bool walk(const struct buf *b, struct buf *shown)
+{
+    struct archive_source source = {.p = (const unsigned char *)b->data, .n = b->len, .step = 1000};
+    struct payload *p = payload_open(archive_read, &source, 0, UINT64_MAX, &e);
+    if (p == NULL)
+        return false;
+    struct cpio *c = cpio_open(p);
+    struct cpio_member m;
+    bool end = false, ok = true;
+    while (ok && !end) {
+        const void *piece;
+        size_t n = 1;
+        ok = cpio_next(c, &m, &end, &e);
+        if (!ok || end)
+            break;
+        assert_true(buf_printf(shown, "%d %o %u:%u %lld [%s] [%s]%s ", (int)m.type, m.mode, m.uid, m.gid,
+                               (long long)m.mtime, m.path, m.link, m.apple_double ? " twin" : ""));
+        /* every other file is read, the rest passed over */
+        while (ok && n > 0 && !m.apple_double && (shown->len & 1) != 0) {
+            ok = cpio_data(c, &piece, &n, &e);
+            assert_true(!ok || n == 0 || buf_append(shown, piece, n, &e));
+        }
+        assert_true(buf_printf(shown, "\n"));
+    }
+    if (ok) /* and after the end it stays ended */
+        assert_true(cpio_next(c, &m, &end, &e) && end);
+    cpio_free(c);
+    payload_free(p);
+    return ok;
+}
+
+static bool member_ok(const struct archive_member *m)
+{
+    struct buf b, shown;
+    const struct archive_member all[] = {*m, {.name = NULL}};
+    archive_make(&b, all);
+    buf_init(&shown, LIMIT_MB);
+    bool ok = walk(&b, &shown);
+    buf_release(&b);
+    buf_release(&shown);
+    return ok;
+}
+
+static const struct archive_member sample[] = {
+    {.name = ".", .mode = 040755},
+    {.name = "./a", .mode = 040700, .uid = 501, .gid = 20},
+    {.name = "./a/file", .mode = 0100644, .data = "hello"},
+    {.name = "./a/._file", .mode = 0100644, .data = "\0\5\x16\7x", .size = 5},
+    {.name = "a/._plain", .mode = 0100644, .data = "no twin"},
+    {.name = "a/link", .mode = 0120755, .data = "../else/where"},
+    {.name = "./a/caf\xc3\xa9", .mode = 0104755, .data = "x"},
+    {.name = NULL}};
+
+static void both_forms_read_alike(void **state)
+{
+    (void)state;
+    struct buf shown[2];
+    for (int newc = 0; newc < 2; newc++) {
+        struct buf b;
+        buf_init(&b, LIMIT_MB);
+        buf_init(&shown[newc], LIMIT_MB);
+        for (const struct archive_member *m = sample; m->name != NULL; m++)
+            archive_add(&b, m, newc != 0);
+        archive_end(&b, newc != 0);
+        if (!walk(&b, &shown[newc]))
+            fail_msg("%s", e.text);
+        buf_release(&b);
+    }
+    assert_string_equal(buf_str(&shown[0]), buf_str(&shown[1]));
+    assert_non_null(strstr(buf_str(&shown[0]), "1 700 501:20 1700000000 [a] []"));
+    assert_non_null(strstr(buf_str(&shown[0]), "[a/._file] [] twin"));
+    assert_non_null(strstr(buf_str(&shown[0]), "[a/._plain] [] "));
+    assert_non_null(strstr(buf_str(&shown[0]), "[a/link] [../else/where]"));
+    assert_null(strstr(buf_str(&shown[0]), "[a/._plain] [] twin"));
+    buf_release(&shown[0]);
+    buf_release(&shown[1]);
+}
+
+static void names_are_clean_or_refused(void **state)
+{
+    (void)state;
+    char deep[2 * LIMIT_PAYLOAD_DEPTH + 8] = "", wide[LIMIT_NAME + 2], longest[LIMIT_PATH + 8];
+    for (size_t i = 0; i <= LIMIT_PAYLOAD_DEPTH; i++)
+        memcpy(deep + 2 * i, "d/", 3);
+    deep[strlen(deep) - 1] = '\0';
+    memset(wide, 'w', LIMIT_NAME + 1);
+    wide[LIMIT_NAME + 1] = '\0';
+    memset(longest, 'x', sizeof longest);
+    for (size_t i = 100; i < sizeof longest; i += 100)
+        longest[i] = '/';
+    longest[LIMIT_PATH + 1] = '\0';
+    const char *const bad[] = {"/etc/x", "..", "../x",    "a/../x", "./../x", "a/./x", "a//x", "a/",   "./",
+                               "./.",    "//", "caf\xe9", "a\nb",   "a\x7f",  deep,    wide,   longest};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const struct archive_member m = {.name = bad[i], .mode = 0100644};
+        if (member_ok(&m))
+            fail_msg("\"%s\" was accepted", bad[i]);
+        assert_int_equal(e.kind, ERR_FORMAT);
+    }
+    deep[strlen(deep) - 2] = '\0';
+    wide[LIMIT_NAME] = '\0';
+    longest[LIMIT_PATH] = '\0';
+    const char *const good[] = {".",       "./x", "x",  "...",   "./..x",
+                                "a/.b/c.", deep,  wide, longest, "\xe2\x82\xac"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        const struct archive_member m = {.name = good[i], .mode = 0100644};
+        if (!member_ok(&m))
+            fail_msg("%s", e.text);
+    }
+}
+
+static void only_files_directories_and_links_exist(void **state)
+{
+    (void)state;
+    static const unsigned bad[] = {0060644, 0020644, 0010644, 0140644, 0, 0160000, 0170644};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const struct archive_member m = {.name = "x", .mode = bad[i]};
+        assert_false(member_ok(&m));
+        assert_int_equal(e.kind, ERR_FORMAT);
+    }
+    static const struct archive_member strange[] = {
+        {.name = "d", .mode = 040755, .data = "data"},
+        {.name = "l", .mode = 0120777},
+        {.name = "l", .mode = 0120777, .data = "a\0b", .size = 3},
+    };
+    for (size_t i = 0; i < sizeof strange / sizeof *strange; i++)
+        assert_false(member_ok(&strange[i]));
+}
+
+/* No prefix of an archive is one; no changed header byte does harm. */
+static void damage_is_noticed(void **state)
+{
+    (void)state;
+    struct buf b, shown;
+    archive_make(&b, sample);
+    size_t whole = b.len, end = whole;
+    while (memcmp(b.data + end - 11, "TRAILER!!!", 11) != 0)
+        end--;
+    for (b.len = 0; b.len < whole; b.len++) {
+        buf_init(&shown, LIMIT_MB);
+        assert_int_equal(walk(&b, &shown), b.len >= end);
+        buf_release(&shown);
+    }
+    for (size_t i = 0; i < whole; i++) {
+        char was = b.data[i];
+        b.data[i] = (char)(was ^ 0x11);
+        buf_init(&shown, LIMIT_MB);
+        (void)!walk(&b, &shown);
+        buf_release(&shown);
+        b.data[i] = was;
+    }
+    b.data[whole - 1] = 'x';
+    buf_init(&shown, LIMIT_MB);
+    assert_false(walk(&b, &shown));
+    buf_release(&shown);
+    buf_release(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_forms_read_alike),
+        cmocka_unit_test(names_are_clean_or_refused),
+        cmocka_unit_test(only_files_directories_and_links_exist),
+        cmocka_unit_test(damage_is_noticed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
