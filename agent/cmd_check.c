@@ -1,0 +1,114 @@
+/* cmd_check: decide and say so. Nothing is downloaded but manifests and catalogs, nothing is written but
+ * these and InstallInfo.plist; with --dry-run not even they. */
+#include "agent/cmd.h"
+#include "agent/setup.h"
+#include "agent/tojson.h"
+#include "core/files.h"
+#include "core/limits.h"
+#include "core/log.h"
+#include "core/text.h"
+
+#include <fcntl.h>
+
+/* The plist where --output wants it. A file is replaced whole or not at all. */
+static bool write_output(const char *output, const struct value *info, struct err *e)
+{
+    struct buf bytes;
+    bool ok = false;
+    int dir = -1;
+    buf_init(&bytes, LIMIT_CATALOG);
+    if (!props_encode(info, &bytes, e))
+        goto out;
+    if (strcmp(output, "-") == 0) {
+        ok = files_write(STDOUT_FILENO, buf_str(&bytes), bytes.len, e);
+        goto out;
+    }
+    char parent[LIMIT_PATH + 1];
+    const char *name = text_basename(output);
+    snprintf(parent, sizeof parent, "%.*s", (int)(name - output), output);
+    dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        err_sys(e, "%s", parent);
+    else
+        ok = files_replace(dir, name, buf_str(&bytes), bytes.len, 0644, FILES_LAZY, e);
+out:
+    if (dir >= 0)
+        close(dir);
+    buf_release(&bytes);
+    return ok || err_wrap(e, "--output %s", output);
+}
+
+static void print_plan(struct decide *d, const struct plan *plan)
+{
+    size_t installs = 0, removals = 0;
+    printf("manifest %s (%s)\n", decide_manifest(d), repo_show(decide_repo(d)));
+    for (size_t i = 0; i < plan->item_count; i++) {
+        const struct plan_item *item = &plan->items[i];
+        printf("%s  %s %s\n", item->removal ? "remove " : "install", item->pkg->name, item->pkg->version);
+        *(item->removal ? &removals : &installs) += 1;
+    }
+    const struct value *problems = props_array(plan->install_info, "problem_items");
+    for (size_t i = 0; i < value_count(problems); i++) {
+        const char *name = props_str(value_at(problems, i), "name");
+        const char *note = props_str(value_at(problems, i), "note");
+        printf("problem  %s: %s\n", name != NULL ? name : "?", note != NULL ? note : "no reason given");
+    }
+    printf("%zu to install, %zu to remove, %zu problem%s, %zu already there\n", installs, removals,
+           value_count(problems), value_count(problems) == 1 ? "" : "s", plan->present_count);
+}
+
+static bool print_json(struct decide *d, const struct plan *plan)
+{
+    json_t *root = json_object(), *items = json_array(), *warnings = json_array();
+    json_object_set_new(root, "schema", json_integer(1));
+    json_object_set_new(root, "manifest", json_string(decide_manifest(d)));
+    json_object_set_new(root, "repository", json_string(repo_show(decide_repo(d))));
+    json_object_set_new(root, "trust", json_string(repo_trust_name(repo_trust(decide_repo(d)))));
+    for (size_t i = 0; i < plan->item_count; i++) {
+        const struct plan_item *item = &plan->items[i];
+        json_t *one = json_object();
+        json_object_set_new(one, "action", json_string(item->removal ? "remove" : "install"));
+        json_object_set_new(one, "name", json_string(item->pkg->name));
+        json_object_set_new(one, "version", json_string(item->pkg->version));
+        json_array_append_new(items, one);
+    }
+    for (size_t i = 0; i < plan->warning_count; i++)
+        json_array_append_new(warnings, json_string(plan->warnings[i]));
+    json_object_set_new(root, "items", items);
+    json_object_set_new(root, "warnings", warnings);
+    json_object_set_new(root, "install_info", tojson_value(plan->install_info));
+    return tojson_print(root);
+}
+
+int cmd_check(struct options *o)
+{
+    struct setup s;
+    struct err e;
+    bool silent = o->output != NULL && strcmp(o->output, "-") == 0;
+    if (o->dry_run)
+        o->run_scripts = false;
+    int code = setup_open(&s, o, o->dry_run ? TARGET_READ : TARGET_CHECK, false);
+    if (code != 0)
+        goto out;
+    const struct plan *plan = decide_make(s.decide, &e);
+    if (plan == NULL) {
+        setup_complain(&e);
+        code = decide_exit_code(&e);
+        goto out;
+    }
+    bool written = o->dry_run          ? true
+                   : o->output != NULL ? write_output(o->output, plan->install_info, &e)
+                                       : decide_write(s.decide, NULL, &e);
+    if (!written) {
+        setup_complain(&e);
+        code = EXIT_DIRECTORIES;
+        goto out;
+    }
+    if (o->json && !silent)
+        (void)print_json(s.decide, plan);
+    else if (!silent && !o->quiet)
+        print_plan(s.decide, plan);
+out:
+    setup_close(&s);
+    return code;
+}

@@ -1,0 +1,97 @@
+/* cmd_config: every effective preference, where it comes from, and who else had something to say. Secrets are
+ * never printed, only that they are set, and whether every local user can read them. */
+#include "agent/cmd.h"
+#include "agent/setup.h"
+#include "agent/tojson.h"
+#include "core/log.h"
+
+static json_t *json_of(const struct prefs_entry *p, const struct value *v)
+{
+    return v != NULL && p->secret ? json_string("•••") : tojson_value(v);
+}
+
+static const char *shown(const struct prefs_entry *p, const struct value *v, char **text)
+{
+    *text = NULL;
+    if (v == NULL)
+        return "not set";
+    if (p->secret)
+        return "•••";
+    json_t *j = tojson_value(v);
+    *text = json_dumps(j, JSON_ENCODE_ANY | JSON_COMPACT);
+    json_decref(j);
+    if (*text != NULL)
+        log_redact(*text); /* user and password of a URL */
+    return *text != NULL ? *text : "?";
+}
+
+static void place(char *out, size_t size, const struct prefs_entry *p)
+{
+    snprintf(out, size, "%s%s%s", prefs_source_text(p->source), p->path[0] != '\0' ? " " : "", p->path);
+}
+
+static bool print_json(const struct prefs *prefs)
+{
+    json_t *root = json_object(), *all = json_array();
+    json_object_set_new(root, "schema", json_integer(1));
+    for (size_t i = 0; i < prefs->entry_count; i++) {
+        const struct prefs_entry *p = &prefs->entries[i];
+        json_t *one = json_object();
+        json_object_set_new(one, "key", json_string(p->key));
+        json_object_set_new(one, "value", json_of(p, p->value));
+        json_object_set_new(one, "source", json_string(prefs_source_text(p->source)));
+        json_object_set_new(one, "domain", json_string(p->domain));
+        json_object_set_new(one, "path", json_string(p->path));
+        json_object_set_new(one, "forced", json_boolean(p->forced));
+        json_object_set_new(one, "effective", json_boolean(p->effective));
+        if (p->other != NULL) {
+            json_object_set_new(one, "other_value", json_of(p, p->other));
+            json_object_set_new(one, "other_domain", json_string(p->other_domain));
+            json_object_set_new(one, "other_path", json_string(p->other_path));
+        }
+        json_array_append_new(all, one);
+    }
+    json_object_set_new(root, "preferences", all);
+    return tojson_print(root);
+}
+
+static void print_text(const struct prefs *prefs)
+{
+    for (size_t i = 0; i < prefs->entry_count; i++) {
+        const struct prefs_entry *p = &prefs->entries[i];
+        char where[1200], *text;
+        if (!p->effective && p->source == PREFS_DEFAULT)
+            continue;
+        place(where, sizeof where, p);
+        printf("%-41s %s  [%s]%s%s\n", p->key, shown(p, p->value, &text),
+               p->value == NULL ? "not set" : where, p->effective ? "" : "  without effect here",
+               p->readable ? "  every local user can read it" : "");
+        free(text);
+        if (p->other == NULL)
+            continue;
+        printf("%41s %s  [%s]  overruled\n", "", shown(p, p->other, &text), p->other_path);
+        free(text);
+    }
+}
+
+int cmd_config(struct options *o)
+{
+    struct arena *a = arena_open();
+    struct target target = {0};
+    struct prefs prefs;
+    struct err e;
+    int code = EXIT_USAGE;
+    if (!target_open(a, o, &target, &e) || !prefs_load(a, o, target.root, &prefs, &e)) {
+        setup_complain(&e);
+        goto out;
+    }
+    code = EXIT_DONE;
+    if (o->json)
+        (void)print_json(&prefs);
+    else
+        print_text(&prefs);
+out:
+    target_close(&target);
+    arena_free(a);
+    return code;
+}

@@ -1,0 +1,35 @@
+/* cmd_pkg: what the verbs of "daybreak pkg" share. */
+#ifndef AGENT_CMD_PKG_H
+#define AGENT_CMD_PKG_H
+#include "installer/distribution.h"
+#include "installer/packageinfo.h"
+#include "installer/xar.h"
+
+struct cmd_pkg_options {
+    struct arena *arena;
+    bool json, quiet, help;
+    bool expand;                   /* extract */
+    const char *ca, *team_id, *at; /* verify; NULL: not given */
+    bool require_signature;        /* verify */
+    const char *payload, *scripts, *identifier, *version, *install_location,
+        *title;              /* build; NULL as above */
+    bool preserve_owner;     /* build */
+    const char **components; /* build */
+    size_t component_count;
+    const char **operands;
+    size_t operand_count;
+};
+
+/* The verbs. They print results on standard output, messages on standard error, and return the exit code. */
+int cmd_pkg_info(const struct cmd_pkg_options *o);
+int cmd_pkg_list(const struct cmd_pkg_options *o);
+int cmd_pkg_extract(const struct cmd_pkg_options *o);
+int cmd_pkg_build(const struct cmd_pkg_options *o);
+int cmd_pkg_verify(const struct cmd_pkg_options *o);
+
+/* Say "daybreak: NAME: sentence"; name NULL: the sentence has it. Returns code. */
+int cmd_pkg_fail(const char *name, const struct err *e, int code);
+
+/* "3.4 MB", in a buffer of the caller's. */
+const char *cmd_pkg_size(char out[32], uint64_t bytes);
+#endif

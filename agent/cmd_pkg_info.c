@@ -1,0 +1,299 @@
+/* cmd_pkg_info: one screen about a package: what it is, and what it installs where. Only the container's
+ * table, PackageInfo and Distribution are read. */
+#include "agent/cmd_pkg.h"
+#include "agent/tojson.h"
+#include "core/limits.h"
+#include "core/text.h"
+#include <fcntl.h>
+#include <unistd.h>
+
+struct component {
+    const char *folder; /* "" at the top */
+    const struct packageinfo *info;
+    bool has_payload, has_bom, has_scripts;
+    const char *chosen; /* "yes", "no", or why that cannot be said */
+};
+
+struct view {
+    struct arena *arena;
+    const char *name;
+    const struct xar *x;
+    const struct distribution *d; /* NULL: a component alone */
+    struct component *components;
+    size_t count;
+};
+
+static bool load(struct view *v, const char *path, struct buf *b, struct err *e)
+{
+    const struct xar_member *m = xar_find(v->x, path);
+    buf_clear(b);
+    if (!m)
+        return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "no member %s", path);
+    return xar_load(v->x, m, b, e);
+}
+
+static bool has(const struct view *v, const char *folder, const char *name)
+{
+    return xar_find(v->x, *folder ? arena_printf(v->arena, "%s/%s", folder, name) : name) != NULL;
+}
+
+static bool add_component(struct view *v, const char *folder, struct buf *b, struct err *e)
+{
+    const char *path = *folder ? arena_printf(v->arena, "%s/PackageInfo", folder) : "PackageInfo";
+    if (!load(v, path, b, e))
+        return false;
+    const struct packageinfo *info = packageinfo_decode(v->arena, buf_str(b), b->len, e);
+    if (!info)
+        return *folder ? err_wrap(e, "%s", folder) : false;
+    v->components[v->count++] = (struct component){.folder = folder,
+                                                   .info = info,
+                                                   .has_payload = has(v, folder, "Payload"),
+                                                   .has_bom = has(v, folder, "Bom"),
+                                                   .has_scripts = has(v, folder, "Scripts"),
+                                                   .chosen = "yes"};
+    return true;
+}
+
+/* Which of them an install without further choices takes. */
+static void mark_chosen(struct view *v)
+{
+    static const struct distribution_machine any = {.skip_checks = true};
+    struct distribution_plan plan;
+    struct err e;
+    bool decided = distribution_decide(v->arena, v->d, &any, NULL, &plan, &e);
+    for (size_t i = 0; i < v->count; i++) {
+        v->components[i].chosen = decided ? "no" : "JavaScript decides";
+        for (size_t k = 0; decided && k < plan.count; k++)
+            if (strcmp(plan.refs[k]->component, v->components[i].folder) == 0)
+                v->components[i].chosen = "yes";
+    }
+}
+
+static bool view_package(struct view *v, struct err *e)
+{
+    struct buf b;
+    bool ok = true;
+    buf_init(&b, LIMIT_PACKAGE_XML);
+    if (xar_find(v->x, "Distribution")) {
+        ok = load(v, "Distribution", &b, e);
+        v->d = ok ? distribution_decode(v->arena, buf_str(&b), b.len, e) : NULL;
+        ok = v->d != NULL;
+        v->components = arena_array(v->arena, v->d ? v->d->ref_count : 0, sizeof *v->components);
+        for (size_t i = 0; ok && i < v->d->ref_count; i++)
+            ok = !v->d->refs[i].component || add_component(v, v->d->refs[i].component, &b, e);
+        if (ok)
+            mark_chosen(v);
+    } else if (xar_find(v->x, "PackageInfo")) {
+        v->components = arena_array(v->arena, 1, sizeof *v->components);
+        ok = add_component(v, "", &b, e);
+    } else {
+        ok = err_set(
+            e, ERR_FORMAT, CAUSE_FORMAT,
+            "a xar archive, but no package: it has neither PackageInfo nor Distribution (pkg list shows it)");
+    }
+    buf_release(&b);
+    return ok;
+}
+
+static enum packageinfo_action conclusion(const struct view *v)
+{
+    enum packageinfo_action most = PACKAGEINFO_NONE;
+    for (size_t i = 0; i < v->count; i++)
+        if (v->components[i].info->postinstall_action > most)
+            most = v->components[i].info->postinstall_action;
+    for (size_t i = 0; v->d && i < v->d->ref_count; i++)
+        if (v->d->refs[i].on_conclusion > most)
+            most = v->d->refs[i].on_conclusion;
+    return most;
+}
+
+/* --- for people --- */
+
+static void field(const struct view *v, unsigned indent, const char *label, const char *value)
+{
+    printf("%*s%-*s%s\n", (int)indent, "", (int)(18 - indent), label,
+           text_printable(v->arena, value, strlen(value)));
+}
+
+static const char *joined(struct arena *a, const struct packageinfo_names *n)
+{
+    const char *s = "";
+    for (size_t i = 0; i < n->count && i < 8; i++)
+        s = arena_printf(a, "%s%s%s", s, i ? ", " : "", n->names[i]);
+    return s;
+}
+
+static void print_product(const struct view *v)
+{
+    const struct distribution *d = v->d;
+    if (*d->title)
+        field(v, 2, "Title", d->title);
+    if (d->product_id)
+        field(v, 2, "Product",
+              arena_printf(v->arena, "%s %s", d->product_id, d->product_version ? d->product_version : ""));
+    if (d->architectures.count > 0)
+        field(v, 2, "Processors", joined(v->arena, &d->architectures));
+    for (size_t i = 0; i < d->os_count; i++)
+        field(v, 2, "macOS",
+              arena_printf(v->arena, "%s%s%s%s", d->os[i].min ? d->os[i].min : "",
+                           d->os[i].min ? " and later" : "", d->os[i].before ? " before " : "",
+                           d->os[i].before ? d->os[i].before : ""));
+    if (d->scripted_check)
+        field(v, 2, "Checks",
+              arena_printf(v->arena, "%s: only Apple's installer can judge", d->scripted_check));
+}
+
+static void print_component(const struct view *v, const struct component *c)
+{
+    const struct packageinfo *i = c->info;
+    char size[32];
+    printf("\n  %s %s\n", i->identifier, text_printable(v->arena, i->version, strlen(i->version)));
+    if (*c->folder)
+        field(v, 4, "Folder", c->folder);
+    if (c->has_payload) {
+        field(v, 4, "Installs into", i->install_location);
+        field(v, 4, "Payload",
+              arena_printf(v->arena, "%llu files, %s", (unsigned long long)i->number_of_files,
+                           cmd_pkg_size(size, i->install_kbytes * 1024)));
+    } else {
+        field(v, 4, "Payload", "none");
+    }
+    const struct packageinfo_script *pre = packageinfo_own_script(i, false),
+                                    *post = packageinfo_own_script(i, true);
+    field(v, 4, "Scripts",
+          pre || post ? arena_printf(v->arena, "%s%s%s", pre ? pre->file : "", pre && post ? ", " : "",
+                                     post ? post->file : "")
+                      : "none");
+    if (i->legacy_scripts.count > 0)
+        field(v, 4, "Old scripts", joined(v->arena, &i->legacy_scripts));
+    for (size_t k = 0; k < i->bundle_count && k < 8; k++)
+        field(v, 4, k ? "" : "Bundles",
+              arena_printf(v->arena, "%s %s (%s)", i->bundles[k].id,
+                           *i->bundles[k].short_version ? i->bundles[k].short_version : i->bundles[k].version,
+                           i->bundles[k].path));
+    if (i->bundle_count > 8)
+        field(v, 4, "", arena_printf(v->arena, "and %zu more", i->bundle_count - 8));
+    if (strcmp(c->chosen, "yes") != 0)
+        field(v, 4, "By default", strcmp(c->chosen, "no") == 0 ? "not installed" : c->chosen);
+}
+
+static void print_view(const struct view *v)
+{
+    char size[32];
+    printf("%s\n", text_printable(v->arena, v->name, strlen(v->name)));
+    field(v, 2, "Kind",
+          v->d ? arena_printf(v->arena, "product of %zu component%s", v->count, v->count == 1 ? "" : "s")
+               : "component");
+    if (v->d)
+        print_product(v);
+    field(v, 2, "Size", cmd_pkg_size(size, v->x->file_size));
+    field(v, 2, "Signature", v->x->signature_count ? "present, not verified by this version" : "none");
+    if (v->x->unproven)
+        field(v, 2, "Unproven", v->x->unproven);
+    if (conclusion(v) != PACKAGEINFO_NONE)
+        field(v, 2, "Afterwards", packageinfo_action_name(conclusion(v)));
+    for (size_t i = 0; i < v->count; i++)
+        print_component(v, &v->components[i]);
+}
+
+/* --- for programs --- */
+
+static json_t *text_or_null(const char *s)
+{
+    json_t *j = s ? json_string(s) : NULL;
+    return j ? j : json_null();
+}
+
+static json_t *names(const struct packageinfo_names *n)
+{
+    json_t *j = json_array();
+    for (size_t i = 0; i < n->count; i++)
+        json_array_append_new(j, text_or_null(n->names[i]));
+    return j;
+}
+
+static json_t *component_json(const struct component *c)
+{
+    const struct packageinfo *i = c->info;
+    json_t *j = json_object(), *bundles = json_array();
+    json_object_set_new(j, "identifier", json_string(i->identifier));
+    json_object_set_new(j, "version", text_or_null(i->version));
+    json_object_set_new(j, "folder", text_or_null(c->folder));
+    json_object_set_new(j, "install_location", text_or_null(i->install_location));
+    json_object_set_new(j, "payload", json_boolean(c->has_payload));
+    json_object_set_new(j, "bom", json_boolean(c->has_bom));
+    json_object_set_new(j, "files", json_integer((json_int_t)i->number_of_files));
+    json_object_set_new(j, "install_kbytes", json_integer((json_int_t)i->install_kbytes));
+    json_object_set_new(j, "preinstall", json_boolean(packageinfo_own_script(i, false) != NULL));
+    json_object_set_new(j, "postinstall", json_boolean(packageinfo_own_script(i, true) != NULL));
+    json_object_set_new(j, "legacy_scripts", names(&i->legacy_scripts));
+    json_object_set_new(j, "postinstall_action", json_string(packageinfo_action_name(i->postinstall_action)));
+    json_object_set_new(j, "chosen", json_string(c->chosen));
+    for (size_t k = 0; k < i->bundle_count; k++) {
+        json_t *b = json_object();
+        json_object_set_new(b, "path", text_or_null(i->bundles[k].path));
+        json_object_set_new(b, "id", text_or_null(i->bundles[k].id));
+        json_object_set_new(b, "short_version", text_or_null(i->bundles[k].short_version));
+        json_object_set_new(b, "version", text_or_null(i->bundles[k].version));
+        json_array_append_new(bundles, b);
+    }
+    json_object_set_new(j, "bundles", bundles);
+    return j;
+}
+
+static json_t *product_json(const struct distribution *d)
+{
+    json_t *j = json_object(), *os = json_array();
+    json_object_set_new(j, "title", text_or_null(d->title));
+    json_object_set_new(j, "identifier", text_or_null(d->product_id));
+    json_object_set_new(j, "version", text_or_null(d->product_version));
+    json_object_set_new(j, "architectures", names(&d->architectures));
+    for (size_t i = 0; i < d->os_count; i++) {
+        json_t *range = json_object();
+        json_object_set_new(range, "min", text_or_null(d->os[i].min));
+        json_object_set_new(range, "before", text_or_null(d->os[i].before));
+        json_array_append_new(os, range);
+    }
+    json_object_set_new(j, "os", os);
+    json_object_set_new(j, "scripted_check", text_or_null(d->scripted_check));
+    return j;
+}
+
+static bool print_json(const struct view *v)
+{
+    json_t *j = json_object(), *components = json_array();
+    json_object_set_new(j, "schema", json_integer(1));
+    json_object_set_new(j, "name", text_or_null(v->name));
+    json_object_set_new(j, "kind", json_string(v->d ? "product" : "component"));
+    json_object_set_new(j, "bytes", json_integer((json_int_t)v->x->file_size));
+    json_object_set_new(j, "created", text_or_null(v->x->created));
+    json_object_set_new(j, "has_signature", json_boolean(v->x->signature_count > 0));
+    json_object_set_new(j, "unproven", text_or_null(v->x->unproven));
+    json_object_set_new(j, "conclusion", json_string(packageinfo_action_name(conclusion(v))));
+    json_object_set_new(j, "product", v->d ? product_json(v->d) : json_null());
+    for (size_t i = 0; i < v->count; i++)
+        json_array_append_new(components, component_json(&v->components[i]));
+    json_object_set_new(j, "components", components);
+    return tojson_print(j);
+}
+
+int cmd_pkg_info(const struct cmd_pkg_options *o)
+{
+    struct err e;
+    struct view v = {.arena = o->arena, .name = text_basename(o->operands[0])};
+    int fd = open(o->operands[0], O_RDONLY | O_CLOEXEC);
+    int code = EXIT_DONE;
+    if (fd < 0)
+        err_sys(&e, "open");
+    else
+        v.x = xar_open(o->arena, fd, &e);
+    if (!v.x || !view_package(&v, &e))
+        code = cmd_pkg_fail(o->operands[0], &e, EXIT_PREFLIGHT);
+    else if (o->json)
+        code = print_json(&v) ? EXIT_DONE : EXIT_PREFLIGHT;
+    else
+        print_view(&v);
+    if (fd >= 0)
+        close(fd);
+    return code;
+}

@@ -1,0 +1,183 @@
+/* cmd_pkg_list: list and extract, which unpack foreign bytes and therefore leave it to the worker. */
+#include "agent/cmd_pkg.h"
+#include "agent/tojson.h"
+#include "core/text.h"
+#include "installer/flatpkg.h"
+#include <fcntl.h>
+#include <unistd.h>
+
+struct listing {
+    struct arena *arena;
+    json_t *components, *entries; /* entries: of the component in hand; NULL: for people */
+    const char *location;         /* of the component in hand, "" for "/" */
+    size_t count;
+};
+
+static void on_component(void *ctx, const struct flatpkg_component *c)
+{
+    struct listing *l = ctx;
+    l->location = strcmp(c->location, "/") == 0 ? "" : arena_strdup(l->arena, c->location);
+    l->count++;
+    if (!l->components) {
+        printf("%s%s %s%s%s\n", l->count > 1 ? "\n" : "", c->identifier, c->version, *c->folder ? "  " : "",
+               c->folder);
+        return;
+    }
+    json_t *j = json_object();
+    l->entries = json_array();
+    json_object_set_new(j, "identifier", json_string(c->identifier));
+    json_object_set_new(j, "version", json_string(c->version));
+    json_object_set_new(j, "folder", json_string(c->folder));
+    json_object_set_new(j, "install_location", json_string(c->location));
+    json_object_set_new(j, "entries", l->entries);
+    json_array_append_new(l->components, j);
+}
+
+static void mode_text(char out[11], const struct flatpkg_entry *m)
+{
+    static const char letters[] = "rwxrwxrwx";
+    out[0] = m->type;
+    for (unsigned i = 0; i < 9; i++)
+        out[1 + i] = m->mode >> (8 - i) & 1 ? letters[i] : '-';
+    if (m->mode & 04000)
+        out[3] = m->mode & 0100 ? 's' : 'S';
+    if (m->mode & 02000)
+        out[6] = m->mode & 010 ? 's' : 'S';
+    if (m->mode & 01000)
+        out[9] = m->mode & 01 ? 't' : 'T';
+    out[10] = '\0';
+}
+
+static void on_entry(void *ctx, const struct flatpkg_entry *m)
+{
+    struct listing *l = ctx;
+    if (!l->components) {
+        char mode[11];
+        mode_text(mode, m);
+        printf("%s %5u %5u %12llu %s/%s%s%s\n", mode, m->uid, m->gid, (unsigned long long)m->size,
+               l->location, m->path, *m->link ? m->type == 'l' ? " -> " : " = " : "", m->link);
+        return;
+    }
+    const char type[2] = {m->type, '\0'};
+    json_t *j = json_object();
+    json_object_set_new(j, "type", json_string(type));
+    json_object_set_new(j, "mode", json_integer((json_int_t)m->mode));
+    json_object_set_new(j, "uid", json_integer((json_int_t)m->uid));
+    json_object_set_new(j, "gid", json_integer((json_int_t)m->gid));
+    json_object_set_new(j, "mtime", json_integer((json_int_t)m->mtime));
+    json_object_set_new(j, "size", json_integer((json_int_t)m->size));
+    json_object_set_new(j, "path", json_string(m->path));
+    json_object_set_new(j, "link", *m->link ? json_string(m->link) : json_null());
+    json_object_set_new(j, "apple_double", json_boolean(m->apple_double));
+    json_array_append_new(l->entries, j);
+}
+
+/* A xar that is no package: what it holds. */
+static bool list_members(const struct cmd_pkg_options *o, const struct xar *x)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < x->member_count; i++) {
+        const struct xar_member *m = &x->members[i];
+        if (!o->json) {
+            printf("%c %12llu %s\n", m->directory ? 'd' : '-', (unsigned long long)m->size, m->path);
+            continue;
+        }
+        json_t *j = json_object();
+        json_object_set_new(j, "type", json_string(m->directory ? "d" : "-"));
+        json_object_set_new(j, "size", json_integer((json_int_t)m->size));
+        json_object_set_new(j, "path", json_string(m->path));
+        json_array_append_new(list, j);
+    }
+    if (!o->json) {
+        json_decref(list);
+        return true;
+    }
+    json_t *root = json_object();
+    json_object_set_new(root, "schema", json_integer(1));
+    json_object_set_new(root, "components", json_array());
+    json_object_set_new(root, "members", list);
+    return tojson_print(root);
+}
+
+static bool list_package(const struct cmd_pkg_options *o, int fd, struct err *e)
+{
+    struct loop *loop = loop_open();
+    struct flatpkg_options fo = {.name = text_basename(o->operands[0]), .proved = true};
+    struct flatpkg_summary sum;
+    struct listing l = {.arena = o->arena, .location = "", .components = o->json ? json_array() : NULL};
+    const struct flatpkg_visitor v = {on_component, on_entry, &l};
+    bool ok = flatpkg_list(loop, fd, &fo, true, &v, &sum, e);
+    if (ok && o->json) {
+        json_t *root = json_object();
+        json_object_set_new(root, "schema", json_integer(1));
+        json_object_set(root, "components", l.components);
+        ok = tojson_print(root) || err_set(e, ERR_SYS, CAUSE_DISK, "standard output cannot be written");
+    }
+    json_decref(l.components);
+    loop_free(loop);
+    return ok;
+}
+
+int cmd_pkg_list(const struct cmd_pkg_options *o)
+{
+    struct err e;
+    int fd = open(o->operands[0], O_RDONLY | O_CLOEXEC);
+    const struct xar *x = NULL;
+    if (fd < 0)
+        err_sys(&e, "open");
+    else
+        x = xar_open(o->arena, fd, &e);
+    if (!x)
+        err_wrap(&e, "%s", o->operands[0]);
+    bool ok = x != NULL;
+    if (ok && !xar_find(x, "PackageInfo") && !xar_find(x, "Distribution"))
+        ok = list_members(o, x);
+    else if (ok)
+        ok = list_package(o, fd, &e);
+    if (fd >= 0)
+        close(fd);
+    return ok ? EXIT_DONE : cmd_pkg_fail(NULL, &e, EXIT_PREFLIGHT);
+}
+
+int cmd_pkg_extract(const struct cmd_pkg_options *o)
+{
+    struct err e;
+    struct flatpkg_summary sum = {0};
+    const char *dir = o->operands[1];
+    int fd = open(o->operands[0], O_RDONLY | O_CLOEXEC);
+    bool ok = false;
+    if (fd < 0) {
+        err_sys(&e, "%s", o->operands[0]);
+    } else {
+        struct loop *loop = loop_open();
+        struct flatpkg_options fo = {.name = text_basename(o->operands[0])};
+        ok = flatpkg_extract(loop, fd, &fo, dir, o->expand, &sum, &e);
+        loop_free(loop);
+        close(fd);
+    }
+    if (!ok)
+        return cmd_pkg_fail(NULL, &e, e.kind == ERR_USAGE ? EXIT_USAGE : EXIT_PREFLIGHT);
+    if (sum.setid_dropped > 0)
+        fprintf(stderr, "daybreak: set-id bits of %llu files were dropped\n",
+                (unsigned long long)sum.setid_dropped);
+    if (o->json) {
+        json_t *j = json_object();
+        json_object_set_new(j, "schema", json_integer(1));
+        json_object_set_new(j, "path", json_string(dir));
+        json_object_set_new(j, "components", json_integer((json_int_t)sum.components));
+        json_object_set_new(j, "files", json_integer((json_int_t)sum.files));
+        json_object_set_new(j, "bytes", json_integer((json_int_t)sum.bytes));
+        json_object_set_new(j, "setid_dropped", json_integer((json_int_t)sum.setid_dropped));
+        json_object_set_new(j, "apple_double_dropped", json_integer((json_int_t)sum.apple_double_dropped));
+        json_object_set_new(j, "has_signature", json_boolean(sum.has_signature));
+        return tojson_print(j) ? EXIT_DONE : EXIT_PREFLIGHT;
+    }
+    if (!o->quiet) {
+        char size[32];
+        printf("%s: %llu files, %s\n", dir, (unsigned long long)sum.files, cmd_pkg_size(size, sum.bytes));
+        if (sum.apple_double_dropped > 0)
+            printf("%llu AppleDouble files (attributes of others) were left out\n",
+                   (unsigned long long)sum.apple_double_dropped);
+    }
+    return EXIT_DONE;
+}

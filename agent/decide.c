@@ -1,0 +1,562 @@
+/* Invariants: the plan is a function of the answers; what the outside world said once in a run (free space,
+ * what lay in the cache) stays said, so that planning again after downloads differs by their failures alone.
+ *
+ * A pass is one call of plan_make. Within a pass a package that was promised counts as lying in the cache, as
+ * it would in Munki, which downloads while it decides. */
+#include "agent/decide.h"
+
+#include "agent/plistfile.h"
+#include "agent/selfserve.h"
+#include "core/files.h"
+#include "core/limits.h"
+#include "core/log.h"
+#include "core/text.h"
+
+#include <signal.h>
+#include <stdint.h>
+
+#define INFO "InstallInfo.plist"
+
+enum { CHECK_SCRIPT_MS = 600000 };
+
+struct answer {
+    struct answer *next;
+    const char *catalog;
+    size_t position;
+    bool uninstaller;
+    struct plan_download value;
+};
+
+struct cached { /* a name in Cache, as it was when first asked for */
+    struct cached *next;
+    const char *name;
+    int64_t kb;
+    bool complete;
+    bool promised; /* in this pass */
+};
+
+struct forced {
+    struct forced *next;
+    const char *name, *version; /* version NULL: any */
+};
+
+struct told {
+    struct told *next;
+    const char *text;
+};
+
+struct decide {
+    struct arena *a;
+    struct decide_config c;
+    struct repo *repo;
+    struct cache *cache;
+    struct detect *detect;
+
+    const char *primary;
+    const struct value *manifest;
+    const struct value *local_only;
+    struct selfserve selfserve;
+
+    struct answer *answers;
+    struct cached *cached;
+    int64_t free_kb; /* -1: not asked yet */
+    int64_t promised_kb;
+    struct decide_download *downloads;
+    size_t download_count, download_room;
+    struct forced *forced;
+    struct told *told;
+    struct decide_broken *broken;
+    size_t broken_count, broken_room;
+    const struct plan *plan;
+};
+
+static void read_local_only(struct decide *d)
+{
+    const char *name = d->c.prefs->local_only_manifest;
+    struct err e;
+    if (name == NULL)
+        return;
+    d->local_only = plistfile_dict(d->a, d->c.target->manifests, name, LIMIT_MANIFEST, &e);
+    if (d->local_only != NULL)
+        return;
+    if (e.kind == ERR_NOT_FOUND)
+        log_debug("LocalOnlyManifest %s is not there", name);
+    else
+        log_error("LocalOnlyManifest is skipped: %s", e.text);
+}
+
+/* --- the world ----------------------------------------------------------------------------------------- */
+
+static bool world_manifest(void *self, const char *name, const struct value **dict, struct err *e)
+{
+    return repo_manifest(((struct decide *)self)->repo, name, dict, e);
+}
+
+static bool world_catalog(void *self, const char *name, const struct value **array, struct err *e)
+{
+    return repo_catalog(((struct decide *)self)->repo, name, array, e);
+}
+
+static enum plan_state world_installed(void *self, const struct pkginfo *p)
+{
+    struct decide *d = self;
+    for (const struct forced *f = d->forced; f != NULL; f = f->next)
+        if (strcmp(f->name, p->name) == 0 && (f->version == NULL || strcmp(f->version, p->version) == 0))
+            return PLAN_ABSENT;
+    return detect_installed(d->detect, p);
+}
+
+static bool world_some_version(void *self, const struct pkginfo *p)
+{
+    return detect_some_version(((struct decide *)self)->detect, p);
+}
+
+static bool world_evidence(void *self, const struct pkginfo *p)
+{
+    return detect_evidence(((struct decide *)self)->detect, p);
+}
+
+static const char *world_installed_version(void *self, const struct pkginfo *p)
+{
+    return detect_installed_version(((struct decide *)self)->detect, p);
+}
+
+static const char *world_receipt_version(void *self, const char *package_id)
+{
+    return detect_receipt_version(((struct decide *)self)->detect, package_id);
+}
+
+static bool world_is_executable(void *self, const char *path)
+{
+    return detect_is_executable(((struct decide *)self)->detect, path);
+}
+
+static struct cached *cached_of(struct decide *d, const char *location)
+{
+    const char *name = cache_name(location);
+    if (name == NULL)
+        return NULL;
+    struct cached *k = d->cached;
+    while (k != NULL && strcmp(k->name, name) != 0)
+        k = k->next;
+    if (k == NULL) {
+        k = arena_alloc(d->a, sizeof *k);
+        k->name = arena_strdup(d->a, name);
+        k->kb = cache_kb(d->cache, location, &k->complete);
+        k->next = d->cached;
+        d->cached = k;
+    }
+    return k;
+}
+
+static struct answer *answer_of(const struct decide *d, const struct pkginfo *p, bool uninstaller)
+{
+    struct answer *a = d->answers;
+    while (a != NULL && (a->position != p->position || a->uninstaller != uninstaller ||
+                         strcmp(a->catalog, p->catalog) != 0))
+        a = a->next;
+    return a;
+}
+
+static void expect(struct decide *d, const struct pkginfo *p, bool uninstaller, bool answered)
+{
+    for (size_t i = 0; i < d->download_count; i++) {
+        const struct decide_download *o = &d->downloads[i];
+        if (o->pkg->position == p->position && o->uninstaller == uninstaller &&
+            strcmp(o->pkg->catalog, p->catalog) == 0)
+            return;
+    }
+    if (d->download_count == d->download_room) {
+        size_t room = d->download_room * 2 + 32;
+        struct decide_download *more = arena_array(d->a, room, sizeof *more);
+        if (d->download_count > 0)
+            memcpy(more, d->downloads, d->download_count * sizeof *more);
+        d->downloads = more;
+        d->download_room = room;
+    }
+    d->downloads[d->download_count++] =
+        (struct decide_download){.pkg = p,
+                                 .uninstaller = uninstaller,
+                                 .name = cache_name(uninstaller ? p->uninstaller_location : p->location),
+                                 .answered = answered};
+}
+
+static struct plan_download world_download(void *self, const struct pkginfo *p, bool uninstaller)
+{
+    struct decide *d = self;
+    struct plan_download yes = {.failure = PLAN_DOWNLOAD_OK};
+    const struct answer *a = answer_of(d, p, uninstaller);
+    if (a != NULL && a->value.failure != PLAN_DOWNLOAD_OK)
+        return a->value;
+    expect(d, p, uninstaller, a != NULL);
+    struct cached *k = cached_of(d, uninstaller ? p->uninstaller_location : p->location);
+    if (k != NULL && !k->complete && !k->promised) {
+        int64_t kb = uninstaller ? p->uninstaller_size_kb : p->size_kb;
+        k->promised = true;
+        d->promised_kb += kb > k->kb ? kb - k->kb : 0;
+    }
+    return a != NULL ? a->value : yes;
+}
+
+static int64_t world_free_kb(void *self)
+{
+    struct decide *d = self;
+    unsigned long long bytes;
+    struct err e;
+    if (d->c.facts->disk_kb >= 0)
+        return d->c.facts->disk_kb;
+    if (d->free_kb < 0) {
+        d->free_kb = INT64_MAX / 2;
+        if (files_free(d->c.target->root, &bytes, &e))
+            d->free_kb = (int64_t)(bytes / 1024);
+        else
+            log_warn("free space is unknown: %s", e.text);
+    }
+    return d->free_kb - d->promised_kb;
+}
+
+static int64_t world_cached_kb(void *self, const char *location, bool *complete)
+{
+    const struct cached *k = cached_of(self, location);
+    *complete = k != NULL && (k->complete || k->promised);
+    return k != NULL ? k->kb : 0;
+}
+
+static void script_broken(void *ctx, const struct pkginfo *p, const char *sentence)
+{
+    struct decide *d = ctx;
+    for (size_t i = 0; i < d->broken_count; i++)
+        if (strcmp(d->broken[i].name, p->name) == 0 && strcmp(d->broken[i].version, p->version) == 0)
+            return;
+    if (d->broken_count == d->broken_room) {
+        size_t room = d->broken_room * 2 + 8;
+        struct decide_broken *more = arena_array(d->a, room, sizeof *more);
+        if (d->broken_count > 0)
+            memcpy(more, d->broken, d->broken_count * sizeof *more);
+        d->broken = more;
+        d->broken_room = room;
+    }
+    d->broken[d->broken_count++] = (struct decide_broken){.name = arena_strdup(d->a, p->name),
+                                                          .version = arena_strdup(d->a, p->version),
+                                                          .sentence = arena_strdup(d->a, sentence)};
+}
+
+/* --- opening and deciding ------------------------------------------------------------------------------ */
+
+struct decide *decide_open(struct arena *a, const struct decide_config *c, struct err *e)
+{
+    struct decide *d = arena_alloc(a, sizeof *d);
+    d->a = a;
+    d->c = *c;
+    d->free_kb = -1;
+    const struct detect_config evidence = {
+        .loop = c->loop,
+        .root = c->target->root,
+        .root_path = c->target->root_path,
+        .live = c->target->live,
+        .run_scripts = c->options->run_scripts,
+        .script_results = c->facts->script_results,
+        .os_version = c->facts->os_version,
+        .script_timeout_ms = CHECK_SCRIPT_MS,
+        .script_broken = script_broken,
+        .ctx = d,
+    };
+    d->repo = repo_open(a, c->loop, c->options, c->prefs, c->facts, c->target, c->offline, e);
+    if (d->repo == NULL)
+        return NULL;
+    d->detect = detect_open(&evidence);
+    d->cache = cache_open(a, c->loop, d->repo, c->prefs, c->target);
+    if (!facts_complete(a, c->options, c->target, c->loop, d->detect, c->facts, e)) {
+        decide_free(d);
+        return NULL;
+    }
+    selfserve_read(a, c->target, c->prefs, &d->selfserve);
+    read_local_only(d);
+    for (size_t i = 0; i < c->options->force_count; i++)
+        decide_force(d, c->options->force[i], NULL);
+    return d;
+}
+
+void decide_free(struct decide *d)
+{
+    if (d == NULL)
+        return;
+    cache_free(d->cache);
+    detect_free(d->detect);
+    repo_free(d->repo);
+}
+
+static void tell(struct decide *d, const char *text)
+{
+    for (const struct told *t = d->told; t != NULL; t = t->next)
+        if (strcmp(t->text, text) == 0)
+            return;
+    struct told *t = arena_alloc(d->a, sizeof *t);
+    t->text = text;
+    t->next = d->told;
+    d->told = t;
+    log_warn("%s", text);
+}
+
+const struct plan *decide_make(struct decide *d, struct err *e)
+{
+    const struct facts *f = d->c.facts;
+    d->plan = NULL;
+    if (d->manifest == NULL) {
+        if (!repo_primary(d->repo, &d->primary, &d->manifest, e))
+            return NULL;
+        log_info("manifest %s", d->primary);
+    }
+    d->downloads = NULL;
+    d->download_count = d->download_room = 0;
+    d->promised_kb = 0;
+    for (struct cached *k = d->cached; k != NULL; k = k->next)
+        k->promised = false;
+    const struct plan_input in = {
+        .primary = d->primary,
+        .manifest = d->manifest,
+        .facts = f->all,
+        .now = f->now,
+        .arch = f->arch,
+        .os_version = f->os_version,
+        .munki_version = f->munki_version,
+        .x86_64_capable = f->x86_64_capable,
+        .higher_os_optional = d->c.prefs->higher_os_optional,
+        .local_only_name = d->c.prefs->local_only_manifest,
+        .local_only = d->local_only,
+        .self_serve = d->selfserve.dict,
+    };
+    const struct world world = {
+        .self = d,
+        .manifest = world_manifest,
+        .catalog = world_catalog,
+        .installed = world_installed,
+        .some_version = world_some_version,
+        .evidence = world_evidence,
+        .installed_version = world_installed_version,
+        .receipt_version = world_receipt_version,
+        .is_executable = world_is_executable,
+        .download = world_download,
+        .free_kb = world_free_kb,
+        .cached_kb = world_cached_kb,
+    };
+    d->plan = plan_make(d->a, &in, &world, e);
+    for (size_t i = 0; d->plan != NULL && i < d->plan->warning_count; i++)
+        tell(d, d->plan->warnings[i]);
+    return d->plan;
+}
+
+void decide_answer(struct decide *d, const struct pkginfo *p, bool uninstaller,
+                   const struct plan_download *answer)
+{
+    struct answer *a = answer_of(d, p, uninstaller);
+    if (a == NULL) {
+        a = arena_alloc(d->a, sizeof *a);
+        a->catalog = arena_strdup(d->a, p->catalog);
+        a->position = p->position;
+        a->uninstaller = uninstaller;
+        a->next = d->answers;
+        d->answers = a;
+    }
+    a->value = *answer;
+    if (answer->why != NULL)
+        a->value.why = arena_strdup(d->a, answer->why);
+}
+
+const struct decide_download *decide_downloads(const struct decide *d, size_t *count)
+{
+    *count = d->download_count;
+    return d->downloads;
+}
+
+void decide_force(struct decide *d, const char *name, const char *version)
+{
+    struct forced *f = arena_alloc(d->a, sizeof *f);
+    f->name = text_nfc(d->a, name);
+    if (f->name == NULL)
+        return; /* no name is spelled like that */
+    f->version = version != NULL ? arena_strdup(d->a, version) : NULL;
+    f->next = d->forced;
+    d->forced = f;
+}
+
+void decide_look_again(struct decide *d)
+{
+    d->forced = NULL;
+    detect_forget(d->detect);
+}
+
+/* --- settling ------------------------------------------------------------------------------------------ */
+
+struct settling {
+    struct decide *d;
+    const struct decide_progress *progress;
+    size_t open;
+};
+
+struct one_download {
+    struct settling *all;
+    const struct decide_download *download;
+};
+
+static void on_progress(void *ctx, enum cache_step step, uint64_t have, int64_t total)
+{
+    const struct one_download *o = ctx;
+    const struct decide_progress *p = o->all->progress;
+    if (p != NULL && p->progress != NULL)
+        p->progress(p->ctx, o->download, step, have, total);
+}
+
+static void on_retry(void *ctx, unsigned attempt, uint64_t wait_ms, const struct err *why)
+{
+    const struct one_download *o = ctx;
+    log_warn("%s: attempt %u: %s: again in %llu s", o->download->pkg->name, attempt, why->text,
+             (unsigned long long)((wait_ms + 999) / 1000));
+}
+
+static void on_done(void *ctx, const struct plan_download *answer, uint64_t bytes, bool fetched,
+                    const struct err *e)
+{
+    const struct one_download *o = ctx;
+    const struct decide_progress *p = o->all->progress;
+    (void)fetched;
+    o->all->open--;
+    decide_answer(o->all->d, o->download->pkg, o->download->uninstaller, answer);
+    if (e != NULL && e->kind != ERR_STOPPED)
+        log_warn("%s: %s", o->download->pkg->name, e->text);
+    if (p != NULL && p->done != NULL)
+        p->done(p->ctx, o->download, answer, bytes, e);
+}
+
+static bool download_all(struct settling *s, struct err *e)
+{
+    struct decide *d = s->d;
+    const struct decide_progress *p = s->progress;
+    for (size_t i = 0; i < d->download_count; i++) {
+        const struct decide_download *w = &d->downloads[i];
+        if (w->answered)
+            continue;
+        struct one_download *o = arena_alloc(d->a, sizeof *o);
+        o->all = s;
+        o->download = w;
+        s->open++;
+        if (p != NULL && p->started != NULL)
+            p->started(p->ctx, w);
+        cache_start(d->cache, &(struct cache_want){.pkg = w->pkg,
+                                                   .uninstaller = w->uninstaller,
+                                                   .progress = on_progress,
+                                                   .retry = on_retry,
+                                                   .done = on_done,
+                                                   .ctx = o});
+    }
+    while (s->open > 0)
+        loop_turn(d->c.loop, 1000);
+    int signal = 0;
+    if (loop_stops(d->c.loop, &signal) == 0)
+        return true;
+    err_set(e, ERR_STOPPED, CAUSE_STOPPED, "stopped while downloading");
+    if (e != NULL)
+        e->code = signal;
+    return false;
+}
+
+const struct plan *decide_settle(struct decide *d, const struct decide_progress *progress, struct err *e)
+{
+    struct settling s = {.d = d, .progress = progress};
+    for (;;) {
+        if (decide_make(d, e) == NULL)
+            return NULL;
+        bool settled = true;
+        for (size_t i = 0; i < d->download_count; i++)
+            settled = settled && d->downloads[i].answered;
+        if (settled)
+            return d->plan;
+        if (!download_all(&s, e))
+            return NULL;
+    }
+}
+
+/* --- what is kept -------------------------------------------------------------------------------------- */
+
+bool decide_write(struct decide *d, bool *written, struct err *e)
+{
+    struct err ignored;
+    const struct value *old = plistfile_read(d->a, d->c.target->data, INFO, LIMIT_CATALOG, &ignored);
+    bool differs = old == NULL || !value_equal(old, d->plan->install_info);
+    if (written != NULL)
+        *written = differs;
+    return !differs || plistfile_write(d->c.target->data, INFO, d->plan->install_info, e);
+}
+
+bool decide_write_self_serve(struct decide *d, struct err *e)
+{
+    return selfserve_write(d->c.target, &d->selfserve, d->plan->self_serve, e);
+}
+
+void decide_clean(struct decide *d)
+{
+    if (d->c.offline || d->plan == NULL)
+        return;
+    repo_clean(d->repo, d->plan->manifests_used, d->plan->catalogs_used, d->c.prefs->local_only_manifest);
+    cache_clean(d->cache, d->plan);
+}
+
+/* --- the rest ------------------------------------------------------------------------------------------ */
+
+const char *decide_manifest(const struct decide *d)
+{
+    return d->primary;
+}
+
+const struct plan *decide_plan(const struct decide *d)
+{
+    return d->plan;
+}
+
+struct repo *decide_repo(struct decide *d)
+{
+    return d->repo;
+}
+
+struct cache *decide_cache(struct decide *d)
+{
+    return d->cache;
+}
+
+struct detect *decide_detect(struct decide *d)
+{
+    return d->detect;
+}
+
+const struct decide_broken *decide_broken(const struct decide *d, size_t *count)
+{
+    *count = d->broken_count;
+    return d->broken;
+}
+
+int decide_exit_code(const struct err *e)
+{
+    switch (e->kind) {
+    case ERR_USAGE:
+        return EXIT_USAGE;
+    case ERR_TRUST:
+        return EXIT_TRUST;
+    case ERR_NET:
+    case ERR_REFUSED:
+    case ERR_TIMEOUT:
+        return EXIT_UNAVAILABLE;
+    case ERR_SYS:
+    case ERR_SPACE:
+        return EXIT_DIRECTORIES;
+    case ERR_STOPPED:
+        return e->code == SIGINT ? EXIT_SIGINT : EXIT_SIGTERM;
+    case ERR_NONE:
+    case ERR_NOT_FOUND:
+    case ERR_FORMAT:
+    case ERR_LIMIT:
+    case ERR_CHILD:
+    case ERR_INTERNAL:
+        break;
+    }
+    return EXIT_NO_DECISION;
+}

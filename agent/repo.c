@@ -1,0 +1,537 @@
+/* Invariants: a name has one answer in a run, also when it is an error. Bytes are decoded and their root type
+ * judged before they replace anything on disk. A 304 is believed only when the cached file's digest is the
+ * one noted with the validators; else the file is asked for anew.
+ *
+ * Surprise: object stores answer 403 for what is not there. */
+#include "agent/repo.h"
+
+#include "agent/repourl.h"
+#include "agent/validators.h"
+#include "core/crypto.h"
+#include "core/files.h"
+#include "core/limits.h"
+#include "core/log.h"
+#include "core/text.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <strings.h>
+
+enum kind { MANIFEST, CATALOG, KINDS };
+
+static const struct {
+    const char *word, *folder;
+    size_t max;
+    enum value_type root;
+} kinds[KINDS] = {
+    {"manifest", "manifests", LIMIT_MANIFEST, VALUE_DICT},
+    {"catalog", "catalogs", LIMIT_CATALOG, VALUE_ARRAY},
+};
+
+struct answer { /* what became of one name */
+    struct answer *next;
+    enum kind kind;
+    const char *name;
+    const struct value *value; /* NULL: why */
+    struct err why;
+};
+
+struct repo {
+    struct arena *a;
+    struct loop *loop;
+    const struct options *options;
+    const struct prefs *prefs;
+    const struct facts *facts;
+    const struct target *target;
+    bool offline;
+    struct fetch *fetch;
+    const char *bases[KINDS];
+    struct validators *validators[KINDS];
+    struct answer *answers;
+    unsigned manifests; /* asked for so far */
+    char shown[512];
+};
+
+const char *const *repo_package_urls(struct repo *r, struct arena *a, const struct pkginfo *p,
+                                     bool uninstaller)
+{
+    return repourl_package(a, r->prefs, p, uninstaller, repo_trust(r) == REPO_TRUST_FILE);
+}
+
+/* --- opening ------------------------------------------------------------------------------------------- */
+
+/* A path from preferences: below the root when it is there, else as this machine has it. */
+static const char *host_path(struct repo *r, const char *path)
+{
+    struct stat st;
+    if (path == NULL || strcmp(r->target->root_path, "/") == 0 ||
+        !files_evidence_stat(r->target->root, path, &st, NULL, NULL))
+        return path;
+    return target_path(r->a, r->target, path);
+}
+
+/* The first of names that stands in a certs folder, ours or Munki's. */
+static const char *certs_file(struct repo *r, const char *const *names)
+{
+    const char *const dirs[] = {r->prefs->managed_install_dir, r->prefs->munki_dir};
+    struct stat st;
+    for (size_t d = 0; d < 2; d++)
+        for (size_t i = 0; names[i] != NULL; i++) {
+            const char *path = arena_printf(r->a, "%s/certs/%s", dirs[d], names[i]);
+            if (files_evidence_stat(r->target->root, path, &st, NULL, NULL) && S_ISREG(st.st_mode))
+                return target_path(r->a, r->target, path);
+        }
+    return NULL;
+}
+
+static const char *client_certificate(struct repo *r)
+{
+    static const char *const names[] = {"cert.pem", "client.pem", "munki.pem", NULL};
+    if (!r->prefs->use_client_certificate)
+        return NULL;
+    const char *path = host_path(r, r->prefs->client_certificate);
+    return path != NULL ? path : certs_file(r, names);
+}
+
+static bool open_session(struct repo *r, struct err *e)
+{
+    static const char *const ca_names[] = {"ca.pem", NULL};
+    const struct prefs *p = r->prefs;
+    struct stat st;
+    struct fetch_policy policy = {
+        .user_agent = arena_printf(r->a, "daybreak/%s Darwin/%s", DAYBREAK_VERSION, r->facts->darwin_version),
+        .headers = p->headers,
+        .redirects = p->redirects,
+        .ca_file = host_path(r, p->ca_file),
+        .ca_dir = host_path(r, p->ca_dir),
+        .client_cert = client_certificate(r),
+        .client_key = p->use_client_certificate ? host_path(r, p->client_key) : NULL,
+        .proxy = p->proxy_url,
+        .allow_http = p->allow_insecure_repo,
+        .attempts = p->download_attempts,
+        .backoff_ms = p->download_backoff_ms,
+    };
+    if (policy.ca_dir != NULL && stat(policy.ca_dir, &st) == 0 && S_ISREG(st.st_mode)) {
+        if (policy.ca_file == NULL)
+            policy.ca_file = policy.ca_dir; /* Munki takes a file there too */
+        policy.ca_dir = NULL;
+    }
+    if (policy.ca_file == NULL && policy.ca_dir == NULL)
+        policy.ca_file = certs_file(r, ca_names);
+    r->fetch = fetch_open(r->loop, &policy, e);
+    return r->fetch != NULL;
+}
+
+static bool may_trust(struct repo *r, struct err *e)
+{
+    if (r->prefs->repo_public_keys != NULL || r->prefs->repo_require_signed)
+        return err_set(e, ERR_TRUST, CAUSE_SIGNATURE,
+                       "%s is set, and this version does not verify signed indexes: it does not go on "
+                       "without that proof",
+                       r->prefs->repo_public_keys != NULL ? "RepoPublicKeys" : "RepoRequireSigned");
+    if (r->offline)
+        return true;
+    for (size_t k = 0; k < KINDS; k++) {
+        char shown[512];
+        if (r->bases[k] == NULL)
+            return err_set(e, ERR_USAGE, CAUSE_NONE,
+                           "no repository is configured: SoftwareRepoURL is set in no preference domain");
+        if (strncasecmp(r->bases[k], "http:", 5) != 0 || repourl_loopback(r->bases[k]))
+            continue;
+        fetch_show(shown, sizeof shown, r->bases[k]);
+        if (!r->prefs->allow_insecure_repo)
+            return err_set(e, ERR_TRUST, CAUSE_TLS,
+                           "%s: %ss over plain http are refused: use https (or AllowInsecureRepo in managed "
+                           "preferences)",
+                           shown, kinds[k].word);
+        log_warn("%s: %ss come over plain http: anybody on the way can change them", shown, kinds[k].word);
+    }
+    return true;
+}
+
+struct repo *repo_open(struct arena *a, struct loop *l, const struct options *o, const struct prefs *p,
+                       const struct facts *f, const struct target *t, bool offline, struct err *e)
+{
+    struct repo *r = arena_alloc(a, sizeof *r);
+    r->a = a;
+    r->loop = l;
+    r->options = o;
+    r->prefs = p;
+    r->facts = f;
+    r->target = t;
+    r->offline = offline;
+    r->bases[MANIFEST] = repourl_base(a, p, p->manifest_url, kinds[MANIFEST].folder);
+    r->bases[CATALOG] = repourl_base(a, p, p->catalog_url, kinds[CATALOG].folder);
+    if (r->bases[MANIFEST] != NULL)
+        fetch_show(r->shown, sizeof r->shown, p->repo_url != NULL ? p->repo_url : r->bases[MANIFEST]);
+    if (!may_trust(r, e))
+        return NULL;
+    if (offline)
+        return r;
+    if (p->middleware != NULL) {
+        err_set(e, ERR_USAGE, CAUSE_NONE, "Middleware %s: this version has no middleware", p->middleware);
+        return NULL;
+    }
+    if (!open_session(r, e))
+        return NULL;
+    r->validators[MANIFEST] = validators_open(t->manifests);
+    r->validators[CATALOG] = validators_open(t->catalogs);
+    return r;
+}
+
+void repo_free(struct repo *r)
+{
+    if (r == NULL)
+        return;
+    for (size_t k = 0; k < KINDS; k++)
+        validators_free(r->validators[k]);
+    fetch_free(r->fetch);
+}
+
+struct fetch *repo_session(struct repo *r)
+{
+    return r->fetch;
+}
+
+enum repo_trust repo_trust(const struct repo *r)
+{
+    const char *base = r->bases[MANIFEST] != NULL ? r->bases[MANIFEST] : "";
+    if (strncasecmp(base, "file:", 5) == 0)
+        return REPO_TRUST_FILE;
+    return strncasecmp(base, "https:", 6) == 0 ? REPO_TRUST_TLS : REPO_TRUST_HTTP;
+}
+
+const char *repo_trust_name(enum repo_trust t)
+{
+    return t == REPO_TRUST_FILE ? "file" : t == REPO_TRUST_TLS ? "tls" : "http";
+}
+
+const char *repo_show(const struct repo *r)
+{
+    return r->shown;
+}
+
+/* --- one name ------------------------------------------------------------------------------------------ */
+
+static int folder(const struct repo *r, enum kind kind)
+{
+    return kind == MANIFEST ? r->target->manifests : r->target->catalogs;
+}
+
+static const struct value *decode(struct repo *r, enum kind kind, const struct buf *bytes, struct err *e)
+{
+    const struct value *v = props_decode(r->a, buf_str(bytes), bytes->len, e);
+    if (v == NULL) {
+        if (e->cause == CAUSE_CAPTIVE)
+            e->kind = ERR_NET; /* a page instead of the file: the network is not there yet */
+        return NULL;
+    }
+    bool right = value_type(v) == kinds[kind].root;
+    for (size_t i = 0; right && kind == CATALOG && i < value_count(v); i++)
+        right = value_type(value_at(v, i)) == VALUE_DICT;
+    if (right)
+        return v;
+    err_set(e, ERR_FORMAT, CAUSE_FORMAT, "%s is needed, found %s",
+            kind == MANIFEST ? "a dictionary" : "an array of dictionaries", value_type_name(v));
+    return NULL;
+}
+
+struct waiting {
+    bool done, ok;
+    enum fetch_answer answer;
+    struct fetch_validator validator;
+    struct err why;
+};
+
+static void arrived(void *ctx, bool ok, enum fetch_answer answer, const struct fetch_validator *v,
+                    const struct err *e)
+{
+    struct waiting *w = ctx;
+    w->done = true;
+    w->ok = ok;
+    w->answer = answer;
+    if (v != NULL)
+        w->validator = *v;
+    if (!ok)
+        w->why = *e;
+}
+
+/* Fetch into bytes, from the repository or a mirror of it. */
+static bool get(struct repo *r, enum kind kind, const char *name, const struct fetch_validator *have,
+                struct sink *to, struct waiting *w, struct err *e)
+{
+    const char *const *urls = repourl_list(r->a, r->bases[kind], r->prefs->mirrors, kinds[kind].folder, name);
+    memset(w, 0, sizeof *w);
+    fetch_start(r->fetch,
+                &(struct fetch_request){
+                    .urls = urls, .to = to, .have = have, .compress = true, .done = arrived, .ctx = w});
+    while (!w->done)
+        loop_turn(r->loop, 1000);
+    if (!w->ok && e != NULL)
+        *e = w->why;
+    return w->ok;
+}
+
+static const struct value *fetch_one(struct repo *r, enum kind kind, const char *name, struct err *e)
+{
+    const struct value *v = NULL;
+    struct buf cached, body;
+    struct waiting w;
+    struct fetch_validator have;
+    unsigned char noted[32], sum[DIGEST_MAX];
+    struct err why;
+    buf_init(&cached, kinds[kind].max);
+    buf_init(&body, kinds[kind].max);
+    bool conditional = validators_get(r->validators[kind], name, &have, noted) &&
+                       files_read(folder(r, kind), name, &cached, &why);
+    if (conditional) {
+        digest_of(DIGEST_SHA256, buf_str(&cached), cached.len, sum);
+        conditional = memcmp(sum, noted, sizeof noted) == 0;
+    }
+    struct sink *to = sink_memory(&body);
+    if (!get(r, kind, name, conditional ? &have : NULL, to, &w, e))
+        goto out;
+    if (w.answer == FETCH_UNCHANGED) {
+        sink_abort(to);
+        v = decode(r, kind, &cached, e);
+        goto out;
+    }
+    if (!sink_commit(to, NULL, e))
+        goto out;
+    v = decode(r, kind, &body, e);
+    if (v == NULL)
+        goto out;
+    digest_of(DIGEST_SHA256, buf_str(&body), body.len, sum);
+    if (r->options->dry_run)
+        goto out;
+    if (files_replace(folder(r, kind), name, buf_str(&body), body.len, 0644, FILES_LAZY, &why))
+        validators_set(r->validators[kind], name, &w.validator, sum);
+    else
+        log_warn("%s %s is not kept: %s", kinds[kind].word, name, why.text);
+out:
+    buf_release(&cached);
+    buf_release(&body);
+    return v;
+}
+
+static const struct value *read_one(struct repo *r, enum kind kind, const char *name, struct err *e)
+{
+    struct buf cached;
+    const struct value *v = NULL;
+    buf_init(&cached, kinds[kind].max);
+    if (folder(r, kind) < 0)
+        err_set(e, ERR_NOT_FOUND, CAUSE_NONE, "not in the cache");
+    else if (files_read(folder(r, kind), name, &cached, e))
+        v = decode(r, kind, &cached, e);
+    else if (e->kind == ERR_NOT_FOUND)
+        err_set(e, ERR_NOT_FOUND, CAUSE_NONE, "not in the cache");
+    buf_release(&cached);
+    return v;
+}
+
+static struct answer *ask(struct repo *r, enum kind kind, const char *name)
+{
+    struct answer *a = arena_alloc(r->a, sizeof *a);
+    a->kind = kind;
+    a->name = arena_strdup(r->a, name);
+    if (!repourl_good_name(name) || (kind == MANIFEST && strcmp(name, "SelfServeManifest") == 0))
+        err_set(&a->why, ERR_FORMAT, CAUSE_FORMAT, "not a name that a %s may have", kinds[kind].word);
+    else if (kind == MANIFEST && ++r->manifests > LIMIT_MANIFESTS)
+        err_set(&a->why, ERR_LIMIT, CAUSE_LIMIT, "more than %d manifests", LIMIT_MANIFESTS);
+    else
+        a->value = r->offline ? read_one(r, kind, name, &a->why) : fetch_one(r, kind, name, &a->why);
+    if (a->value == NULL) {
+        char shown[256];
+        text_printable_into(shown, sizeof shown, name, strlen(name));
+        err_wrap(&a->why, "%s %s", kinds[kind].word, shown);
+    }
+    if (a->value == NULL && (a->why.kind == ERR_NET || a->why.kind == ERR_STOPPED))
+        return a; /* no answer at all: worth asking again */
+    a->next = r->answers;
+    r->answers = a;
+    return a;
+}
+
+static bool one(struct repo *r, enum kind kind, const char *name, const struct value **out, struct err *e)
+{
+    struct answer *a = r->answers;
+    while (a != NULL && (a->kind != kind || strcmp(a->name, name) != 0))
+        a = a->next;
+    if (a == NULL)
+        a = ask(r, kind, name);
+    if (a->value == NULL && e != NULL)
+        *e = a->why;
+    *out = a->value;
+    return a->value != NULL;
+}
+
+bool repo_manifest(struct repo *r, const char *name, const struct value **dict, struct err *e)
+{
+    return one(r, MANIFEST, name, dict, e);
+}
+
+bool repo_catalog(struct repo *r, const char *name, const struct value **array, struct err *e)
+{
+    return one(r, CATALOG, name, array, e);
+}
+
+/* --- the primary manifest ------------------------------------------------------------------------------ */
+
+static const char *certificate_name(struct repo *r)
+{
+    char name[256];
+    struct err e;
+    struct buf pem;
+    const char *path = client_certificate(r), *found = NULL;
+    if (!r->prefs->certificate_cn_is_identifier || path == NULL)
+        return NULL;
+    buf_init(&pem, LIMIT_MB);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        err_sys(&e, "cannot be opened");
+    else if (files_read_fd(fd, &pem, &e) && crypto_common_name(pem.data, pem.len, name, sizeof name, &e))
+        found = arena_strdup(r->a, name);
+    if (fd >= 0)
+        close(fd);
+    if (found == NULL)
+        log_warn("client certificate %s gives no identifier: %s", path, e.text);
+    buf_release(&pem);
+    return found;
+}
+
+static bool refused(const struct err *e)
+{
+    return e->kind == ERR_REFUSED && (e->code == 401 || e->code == 403);
+}
+
+/* Does this answer for a candidate that is not the last mean "the next, please"? */
+static bool means_absent(const struct err *e, const char *name)
+{
+    if (e->kind == ERR_NOT_FOUND)
+        return true;
+    if (e->kind != ERR_REFUSED || e->code != 403)
+        return false;
+    log_info("manifest %s: 403 is taken for \"not there\", as object stores mean it", name);
+    return true;
+}
+
+bool repo_primary(struct repo *r, const char **name, const struct value **dict, struct err *e)
+{
+    const struct facts *f = r->facts;
+    const char *candidates[5];
+    size_t n = 0;
+    const char *given = r->options->id;
+    if (given == NULL && r->prefs->use_client_certificate)
+        given = certificate_name(r);
+    if (given == NULL || given[0] == '\0')
+        given = r->prefs->client_identifier;
+    if (given != NULL && given[0] != '\0') {
+        candidates[n++] = given;
+    } else {
+        size_t dot = strcspn(f->hostname, ".");
+        candidates[n++] = f->hostname;
+        if (dot > 0 && f->hostname[dot] == '.')
+            candidates[n++] = arena_strndup(r->a, f->hostname, dot);
+        if (strcmp(f->serial, "UNKNOWN") != 0)
+            candidates[n++] = f->serial;
+        candidates[n++] = "site_default";
+    }
+    size_t refusals = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct err why;
+        if (n > 1 && !repourl_good_name(candidates[i]))
+            continue; /* a host without a usable name */
+        if (repo_manifest(r, candidates[i], dict, &why)) {
+            *name = candidates[i];
+            return true;
+        }
+        bool no = refused(&why);
+        refusals += no;
+        bool last = i + 1 == n;
+        if (!last && means_absent(&why, candidates[i]))
+            continue;
+        if (no && refusals == i + 1)
+            return err_set(e, ERR_REFUSED, CAUSE_HTTP_4XX,
+                           "%s: the server refuses all requests: credentials or middleware missing",
+                           r->shown);
+        if (last && n > 1 && why.kind == ERR_NOT_FOUND)
+            return err_set(e, ERR_NOT_FOUND, CAUSE_HTTP_4XX,
+                           "no manifest for this Mac: none of %s, %s and those between is there",
+                           candidates[0], candidates[n - 1]);
+        if (e != NULL)
+            *e = why;
+        return false;
+    }
+    return err_set(e, ERR_NOT_FOUND, CAUSE_HTTP_4XX, "no manifest for this Mac");
+}
+
+/* --- clean-up ------------------------------------------------------------------------------------------ */
+
+struct sweep {
+    struct arena *a;
+    int dir;
+    const char *path; /* "" or "groups/" */
+    const char *const *used;
+    const char *keep;
+    struct validators *validators;
+    bool left; /* something stays in this folder */
+};
+
+static bool in_list(const char *const *list, const char *name)
+{
+    for (; list != NULL && *list != NULL; list++)
+        if (strcmp(*list, name) == 0)
+            return true;
+    return false;
+}
+
+static bool sweep_entry(void *ctx, const char *name, const struct stat *st)
+{
+    struct sweep *s = ctx;
+    struct err e;
+    const char *path = arena_printf(s->a, "%s%s", s->path, name);
+    bool top = s->path[0] == '\0';
+    if (top && (strcmp(name, VALIDATORS_FILE) == 0 || strcmp(name, "SelfServeManifest") == 0)) {
+        s->left = true;
+        return true;
+    }
+    if (in_list(s->used, path) || (s->keep != NULL && strcmp(s->keep, path) == 0)) {
+        s->left = true;
+        return true;
+    }
+    if (S_ISDIR(st->st_mode)) {
+        struct sweep below = *s;
+        below.path = arena_printf(s->a, "%s/", path);
+        below.left = false;
+        if (!files_list(s->dir, path, sweep_entry, &below, &e))
+            log_warn("clean-up: %s", e.text);
+        if (below.left) {
+            s->left = true;
+            return true;
+        }
+    } else if (s->validators != NULL) {
+        validators_forget(s->validators, path);
+    }
+    if (!files_remove(s->dir, path, &e)) {
+        log_warn("clean-up: %s", e.text);
+        s->left = true;
+    }
+    return true;
+}
+
+void repo_clean(struct repo *r, const char *const *manifests, const char *const *catalogs, const char *keep)
+{
+    struct err e;
+    struct arena *a = arena_open();
+    for (size_t k = 0; k < KINDS; k++) {
+        struct sweep s = {.a = a,
+                          .dir = folder(r, (enum kind)k),
+                          .path = "",
+                          .used = k == MANIFEST ? manifests : catalogs,
+                          .keep = k == MANIFEST ? keep : NULL,
+                          .validators = r->validators[k]};
+        if (s.dir >= 0 && !files_list(s.dir, "", sweep_entry, &s, &e))
+            log_warn("clean-up: %s: %s", kinds[k].folder, e.text);
+    }
+    arena_free(a);
+}

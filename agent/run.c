@@ -1,0 +1,546 @@
+/* run: from the lock to the last line. See the header for the order.
+ *
+ * The plan is made once with every download taken to arrive; what fails is given back as an answer and the
+ * closing look at the machine plans again with it, so that InstallInfo.plist ends as what is really left to
+ * do. Items are worked on one by one while the transfers of later ones go on in the same loop. */
+#include "agent/run.h"
+#include "agent/run_internal.h"
+#include "agent/status.h"
+#include "core/files.h"
+#include "core/limits.h"
+#include "core/log.h"
+#include "core/os.h"
+#include "core/text.h"
+#include <jansson.h>
+
+#define ORPHAN_WAIT_MS (600 * (uint64_t)1000)
+#define ATTACH_STEP_MS 250
+
+/* --- before the decision -------------------------------------------------------------------------------- */
+
+struct orphans {
+    struct run *run;
+    int count;
+};
+
+/* A script or installer of a run that died still works: wait for it, bounded, before anything is touched. */
+static void wait_for_orphan(void *ctx, pid_t pid, uint64_t start, const char *what)
+{
+    struct orphans *o = ctx;
+    struct loop *l = o->run->s->loop;
+    uint64_t until = loop_now(l) + ORPHAN_WAIT_MS;
+    o->count++;
+    log_warn("%s (process %ld) of a run that was cut off is still working; waiting for it", what, (long)pid);
+    progress_wait(o->run->s->progress, "a script of the last run");
+    while (os_process_start(pid) == start && loop_now(l) < until && loop_stops(l, NULL) == 0) {
+        loop_turn(l, 200);
+    }
+    progress_wait(o->run->s->progress, NULL);
+}
+
+static void recover(struct run *r)
+{
+    struct orphans o = {.run = r};
+    struct err e;
+    journal_orphans(r->s->journal, wait_for_orphan, &o);
+    if (!journal_children_gone(r->s->journal, &e)) {
+        log_warn("%s", e.text);
+    }
+    install_recover(&r->s->env);
+}
+
+/* --- rows ----------------------------------------------------------------------------------------------- */
+
+static const char *kind_name(const struct pkginfo *p)
+{
+    static const char *const names[] = {"package", "copy",           "stage_os_installer", "nopkg",
+                                        "profile", "startosinstall", "unsupported"};
+    return names[p->kind];
+}
+
+static bool listed(const struct value *array, const char *name)
+{
+    return array != NULL && value_has_str(array, name);
+}
+
+static struct progress_item face(const struct run *r, const struct pkginfo *p)
+{
+    bool session = p->session || listed(r->plan->session_items, p->name);
+    return (struct progress_item){.name = p->name,
+                                  .display_name = p->display_name,
+                                  .version = p->version,
+                                  .kind = kind_name(p),
+                                  .stage = session ? "session" : "setup",
+                                  .bytes_total = p->size_kb > 0 ? p->size_kb * 1024 : -1};
+}
+
+static bool worked_on(const struct run *r, const struct pkginfo *p)
+{
+    struct journal_item known = journal_item(r->s->journal, p->name);
+    return known.outcome == JOURNAL_FAILED || known.outcome == JOURNAL_BLOCKED ||
+           known.outcome == JOURNAL_DEFERRED || known.outcome == JOURNAL_CUT;
+}
+
+/* --only-failed: what did not make it last time, and what that requires. */
+static void keep_only_failed(struct run *r, bool *keep)
+{
+    struct arena *a = r->s->arena;
+    for (size_t i = 0; i < r->plan->item_count; i++) {
+        keep[i] = worked_on(r, r->plan->items[i].pkg);
+    }
+    for (size_t i = r->plan->item_count; i-- > 0;) { /* requirements stand before their dependents */
+        const struct value *requires = r->plan->items[i].pkg->requires;
+        size_t n = value_str(requires) != NULL ? 1 : value_count(requires);
+        for (size_t k = 0; keep[i] && k < n; k++) {
+            const char *text =
+                value_str(requires) != NULL ? value_str(requires) : value_str(value_at(requires, k));
+            const char *name, *version;
+            if (text == NULL) {
+                continue;
+            }
+            pkginfo_split_reference(a, text, &name, &version);
+            for (size_t j = 0; j < i; j++) {
+                const char *other = r->plan->items[j].pkg->name;
+                keep[j] = keep[j] || strcmp(other, name) == 0 || strcmp(other, text) == 0;
+            }
+        }
+    }
+}
+
+struct problem { /* an entry of problem_items as a row of its own */
+    const char *name, *version, *note;
+    enum cause cause;
+};
+
+static enum cause problem_cause(const char *note)
+{
+    if (strstr(note, "disk space") != NULL) {
+        return CAUSE_DISK;
+    }
+    if (strstr(note, "ntegrity") != NULL) {
+        return CAUSE_HASH;
+    }
+    return CAUSE_DEPENDENCY;
+}
+
+/* Build the rows: what is there already, what is to be done, what cannot be done. */
+static void make_rows(struct run *r)
+{
+    struct arena *a = r->s->arena;
+    const struct plan *plan = r->plan;
+    size_t broken_count, problems = value_count(plan->problem_items);
+    const struct decide_broken *broken = decide_broken(r->decide, &broken_count);
+    size_t all = plan->present_count + plan->item_count + problems + broken_count;
+    struct progress_item *items = arena_array(a, all + 1, sizeof *items);
+    bool *keep = arena_array(a, plan->item_count + 1, sizeof *keep);
+    int n = 0, failed_from;
+    r->rows = arena_array(a, plan->item_count + 1, sizeof *r->rows);
+    for (size_t i = 0; i < plan->present_count; i++) {
+        bool sick = false;
+        for (size_t b = 0; b < broken_count; b++) {
+            sick = sick || strcmp(broken[b].name, plan->present[i]->name) == 0;
+        }
+        if (!sick) {
+            items[n] = face(r, plan->present[i]);
+            items[n].state = STATE_SKIPPED;
+            items[n].verified = true;
+            items[n++].reason = "already installed";
+        }
+    }
+    for (size_t i = 0; i < plan->item_count; i++) {
+        keep[i] = true;
+    }
+    if (r->s->options->only_failed) {
+        keep_only_failed(r, keep);
+    }
+    for (size_t i = 0; i < plan->item_count; i++) {
+        const struct plan_item *item = &plan->items[i];
+        bool again = false; /* InstallInfo may repeat an item that two requirements update: done once */
+        for (int k = 0; k < r->count && !item->removal; k++) {
+            again = again || (!r->rows[k].removal && r->rows[k].pkg == item->pkg);
+        }
+        if (!keep[i] || again) {
+            continue;
+        }
+        items[n] = face(r, item->pkg);
+        items[n].removal = item->removal;
+        r->rows[r->count++] =
+            (struct run_row){.run = r,
+                             .pkg = item->pkg,
+                             .entry = item->entry,
+                             .removal = item->removal,
+                             .critical = item->pkg->critical || listed(plan->critical_items, item->pkg->name),
+                             .session = item->pkg->session || listed(plan->session_items, item->pkg->name),
+                             .index = n++};
+    }
+    failed_from = n;
+    for (size_t i = 0; i < problems; i++) {
+        const struct value *entry = value_at(plan->problem_items, i);
+        items[n++] = (struct progress_item){.name = props_str(entry, "name"),
+                                            .display_name = props_str(entry, "display_name"),
+                                            .version = props_str(entry, "version_to_install"),
+                                            .kind = "package",
+                                            .stage = "setup"};
+    }
+    for (size_t i = 0; i < broken_count; i++) {
+        items[n++] = (struct progress_item){
+            .name = broken[i].name, .version = broken[i].version, .kind = "package", .stage = "setup"};
+    }
+    progress_plan(r->s->progress, items, n);
+    for (size_t i = 0; i < problems; i++) {
+        const char *note = props_str(value_at(plan->problem_items, i), "note");
+        struct err e;
+        enum cause cause = problem_cause(note != NULL ? note : "");
+        err_set(&e, ERR_INTERNAL, cause, "%s", note != NULL ? note : "it cannot be installed");
+        progress_fail(r->s->progress, failed_from + (int)i,
+                      cause == CAUSE_DEPENDENCY ? STATE_BLOCKED : STATE_FAILED, "decision", &e);
+        log_error("%s: %s", items[failed_from + (int)i].name, e.text);
+        report_error(r->s->report, arena_printf(a, "%s: %s", items[failed_from + (int)i].name, e.text));
+    }
+    for (size_t i = 0; i < broken_count; i++) {
+        struct err e;
+        err_set(&e, ERR_CHILD, CAUSE_SCRIPT, "%s", broken[i].sentence);
+        progress_fail(r->s->progress, failed_from + (int)(problems + i), STATE_FAILED, "check script", &e);
+        log_error("%s: %s", broken[i].name, e.text);
+        report_error(r->s->report, arena_printf(a, "%s: %s", broken[i].name, e.text));
+    }
+}
+
+/* --- the end -------------------------------------------------------------------------------------------- */
+
+static void report_facts(struct run *r)
+{
+    struct session *s = r->s;
+    unsigned long long bytes;
+    struct err e;
+    const char *manifest = decide_manifest(r->decide);
+    if (manifest != NULL) {
+        report_set_text(s->report, "ManifestName", manifest);
+    }
+    report_set(s->report, "MachineInfo", s->facts.machine_info);
+    report_set(s->report, "Conditions", s->facts.report);
+    report_set_text(s->report, "ConsoleUser", "<None>");
+    if (files_free(s->target.root, &bytes, &e)) {
+        report_set(s->report, "AvailableDiskSpace", value_new_int(s->arena, (int64_t)(bytes / 1024)));
+    }
+}
+
+static void write_report(struct run *r, bool archive)
+{
+    struct err e;
+    if (!report_write(r->s->report, archive, &e)) {
+        log_warn("%s", e.text);
+    }
+}
+
+/* Look again, now that everything was tried: what is left is what InstallInfo.plist must say. */
+static void settle(struct run *r)
+{
+    struct err e;
+    decide_look_again(r->decide);
+    if (decide_make(r->decide, &e) == NULL) {
+        log_warn("InstallInfo.plist stays as it was: %s", e.text);
+        return;
+    }
+    if (!decide_write(r->decide, NULL, &e)) {
+        log_warn("%s", e.text);
+    }
+    decide_clean(r->decide);
+}
+
+static int outcome(struct run *r, const char **result)
+{
+    const struct progress_run *now = progress_now(r->s->progress);
+    int which = 0, failed = 0, critical = 0, pending = 0;
+    for (int i = 0; i < now->count; i++) {
+        enum progress_state st = now->items[i].state;
+        failed += st == STATE_FAILED || st == STATE_BLOCKED;
+        pending += st == STATE_DEFERRED || st == STATE_WAITING;
+        if ((st == STATE_FAILED || st == STATE_BLOCKED) &&
+            listed(r->plan->critical_items, now->items[i].name)) {
+            critical++;
+        }
+    }
+    for (int i = 0; i < r->count; i++) {
+        enum progress_state st = now->items[r->rows[i].index].state;
+        critical += r->rows[i].critical && (st == STATE_FAILED || st == STATE_BLOCKED);
+    }
+    if (r->deadline) {
+        *result = "deadline";
+        return EXIT_DEADLINE;
+    }
+    if (loop_stops(r->s->loop, &which) > 0) {
+        *result = "stopped";
+        return 128 + which;
+    }
+    if (failed > 0) {
+        bool any = false;
+        for (int i = 0; i < now->count; i++) {
+            any = any || now->items[i].state == STATE_SUCCESS || now->items[i].state == STATE_SKIPPED;
+        }
+        *result = critical > 0 || !any ? "failed" : "partial";
+        return critical > 0 ? EXIT_CRITICAL : EXIT_ITEMS;
+    }
+    *result = "ok";
+    return pending > 0 || now->reboot ? EXIT_PENDING : EXIT_DONE;
+}
+
+static const char *result_of(int code)
+{
+    switch (code) {
+    case EXIT_UNAVAILABLE:
+        return "unavailable";
+    case EXIT_DEADLINE:
+        return "deadline";
+    case EXIT_SIGINT:
+    case EXIT_SIGTERM:
+        return "stopped";
+    case EXIT_TRUST:
+    case EXIT_PREFLIGHT:
+        return "refused";
+    default:
+        return "failed";
+    }
+}
+
+/* The run ends before there is a plan. */
+static int no_decision(struct run *r, const struct err *e)
+{
+    int which = 0, code = decide_exit_code(e);
+    if (loop_stops(r->s->loop, &which) > 0) {
+        code = 128 + which;
+    }
+    log_error("%s", e->text);
+    report_error(r->s->report, e->text);
+    if (err_suggestion(e->cause)[0] != '\0') {
+        log_info("try: %s", err_suggestion(e->cause));
+    }
+    write_report(r, true);
+    progress_end(r->s->progress, result_of(code), code);
+    return code;
+}
+
+/* --- the three kinds of run ----------------------------------------------------------------------------- */
+
+static void on_deadline(void *ctx)
+{
+    struct run *r = ctx;
+    r->deadline = true;
+    log_error("the deadline for the whole run (RunDeadline) passed; no new step is begun");
+}
+
+static bool required_profiles(struct run *r, struct err *e)
+{
+    for (size_t i = 0; i < value_count(r->plan->required_profiles); i++) {
+        const struct value *want = value_at(r->plan->required_profiles, i);
+        const char *id = props_str(want, "identifier");
+        uint64_t until = loop_now(r->s->loop) + (uint64_t)props_int(want, "timeout", 0) * 1000;
+        if (id == NULL) {
+            log_warn("manifest: required_profiles[%zu] has no identifier", i);
+            continue;
+        }
+        while (!run_has_profile(r, id) && loop_now(r->s->loop) < until && !run_stopped(r)) {
+            progress_wait(r->s->progress, arena_printf(r->s->arena, "configuration profile %s", id));
+            loop_turn(r->s->loop, 1000);
+        }
+        progress_wait(r->s->progress, NULL);
+        if (run_has_profile(r, id)) {
+            continue;
+        }
+        if (props_bool(want, "critical", false)) {
+            return err_set(e, ERR_TIMEOUT, CAUSE_PROFILE,
+                           "required configuration profile %s is not on this Mac", id);
+        }
+        log_warn("required configuration profile %s is not on this Mac; going on without it", id);
+        report_warning(r->s->report, arena_printf(r->s->arena, "profile %s is missing", id));
+    }
+    return true;
+}
+
+static int install_all(struct run *r)
+{
+    struct session *s = r->s;
+    struct err e;
+    const char *result;
+    unsigned char sum[DIGEST_MAX];
+    char digest[2 * 32 + 1] = "";
+    struct buf b;
+    buf_init(&b, LIMIT_PLIST);
+    if (props_encode(r->plan->install_info, &b, &e)) {
+        digest_of(DIGEST_SHA256, b.data, b.len, sum);
+        text_hex(digest, sum, 32);
+    }
+    buf_release(&b);
+    if (!journal_run(s->journal, progress_now(s->progress)->run, digest, &e)) {
+        return no_decision(r, &e);
+    }
+    if (!required_profiles(r, &e)) {
+        make_rows(r);
+        for (int i = 0; i < r->count; i++) {
+            run_row_cancel(r, &r->rows[i]);
+        }
+        log_error("%s", e.text);
+        report_error(s->report, e.text);
+        write_report(r, true);
+        progress_end(s->progress, "failed", EXIT_CRITICAL);
+        return EXIT_CRITICAL;
+    }
+    make_rows(r);
+    write_report(r, true);
+    progress_phase(s->progress, "setup");
+    run_download_all(r);
+    for (int i = 0; i < r->count && !run_stopped(r); i++) {
+        run_row_work(r, &r->rows[i]);
+    }
+    bool stopped = run_stopped(r);
+    for (int i = 0; i < r->count; i++) {
+        run_row_cancel(r, &r->rows[i]);
+    }
+    if (!stopped) {
+        settle(r);
+    }
+    int code = outcome(r, &result);
+    if (code == EXIT_DONE && !s->options->only_failed && !journal_complete(s->journal, &e)) {
+        log_warn("%s", e.text);
+    }
+    if (progress_now(s->progress)->reboot) {
+        report_set(s->report, "RestartRequired", value_new_bool(s->arena, true));
+    }
+    if (!journal_end(s->journal, code, &e)) {
+        log_warn("%s", e.text);
+    }
+    write_report(r, false);
+    progress_end(s->progress, result, code);
+    return code;
+}
+
+static int check_only(struct run *r)
+{
+    const char *result;
+    make_rows(r);
+    write_report(r, true);
+    decide_clean(r->decide);
+    int code = outcome(r, &result);
+    progress_end(r->s->progress, result, code);
+    return code;
+}
+
+static int work(struct run *r)
+{
+    struct session *s = r->s;
+    const struct options *o = s->options;
+    struct err e;
+    struct decide_config c = {.loop = s->loop,
+                              .options = o,
+                              .target = &s->target,
+                              .prefs = &s->prefs,
+                              .facts = &s->facts,
+                              .offline = o->installonly};
+    if (s->prefs.run_deadline_s > 0) {
+        r->deadline_timer = loop_after(s->loop, (uint64_t)s->prefs.run_deadline_s * 1000, on_deadline, r);
+    }
+    r->decide = decide_open(s->arena, &c, &e);
+    if (r->decide == NULL) {
+        return no_decision(r, &e);
+    }
+    s->env.facts = s->facts.all;
+    recover(r);
+    for (size_t i = 0; i < journal_count(s->journal); i++) {
+        struct journal_item known = journal_at(s->journal, i);
+        if (known.outcome == JOURNAL_CUT && !known.removal) {
+            decide_force(r->decide, known.name, known.version); /* half done: its evidence may lie */
+        }
+    }
+    r->plan = o->checkonly ? decide_settle(r->decide, NULL, &e) : decide_make(r->decide, &e);
+    report_facts(r);
+    if (r->plan == NULL) {
+        return no_decision(r, &e);
+    }
+    for (size_t i = 0; i < r->plan->warning_count; i++) {
+        report_warning(s->report, r->plan->warnings[i]);
+    }
+    report_plan(s->report, r->plan);
+    progress_manifest(s->progress, decide_manifest(r->decide),
+                      repo_trust_name(repo_trust(decide_repo(r->decide))));
+    if (!decide_write(r->decide, NULL, &e) || !decide_write_self_serve(r->decide, &e)) {
+        return no_decision(r, &e);
+    }
+    return o->checkonly ? check_only(r) : install_all(r);
+}
+
+/* --- somebody else's run -------------------------------------------------------------------------------- */
+
+/* Somebody holds the lock. With a terminal: show that run until it ends, and end with its code. */
+static int attach(struct session *s, const struct options *o)
+{
+    char since[32] = "some time ago";
+    struct err e;
+    int code = EXIT_LOCKED;
+    char last[300] = "";
+    if (s->holder.since != 0) {
+        text_local(since, s->holder.since, -1);
+    }
+    json_t *status = status_read(s->target.state, &e);
+    const char *step = json_string_value(json_object_get(status, "current"));
+    fprintf(stderr, "daybreak: another run holds the lock: process %ld, since %s, at %s\n",
+            (long)s->holder.pid, since, step != NULL ? step : "its beginning");
+    json_decref(status);
+    if (o->automatic || o->no_attach || !o->tty || o->checkonly || o->dry_run) {
+        return EXIT_LOCKED;
+    }
+    fprintf(stderr, "daybreak: showing it; Ctrl-C leaves it running\n");
+    while (loop_stops(s->loop, NULL) == 0) {
+        struct lock_holder now;
+        bool over = !lock_who(s->target.state, &now, &e) || now.pid == 0;
+        status = status_read(s->target.state, &e);
+        if (status != NULL) {
+            char line[300];
+            const char *current = json_string_value(json_object_get(status, "current"));
+            const char *waits = json_string_value(json_object_get(status, "waiting_for"));
+            snprintf(line, sizeof line, "%3d%%  %s%s",
+                     (int)json_integer_value(json_object_get(status, "percent")),
+                     waits != NULL ? "waiting for " : "",
+                     waits != NULL     ? waits
+                     : current != NULL ? current
+                                       : "");
+            if (strcmp(line, last) != 0) {
+                printf("%s\n", line);
+                fflush(stdout);
+                snprintf(last, sizeof last, "%s", line);
+            }
+            code = (int)json_integer_value(json_object_get(status, "exit_code"));
+            json_decref(status);
+        }
+        if (over) {
+            return code;
+        }
+        loop_turn(s->loop, ATTACH_STEP_MS);
+    }
+    return EXIT_LOCKED;
+}
+
+int run_all(const struct options *o)
+{
+    struct session s;
+    struct run r = {.s = &s};
+    struct err e = {.kind = ERR_NONE};
+    int code = session_open(&s, o, &e);
+    if (code == EXIT_LOCKED && s.holder.pid != 0) {
+        code = attach(&s, o);
+    } else if (code != 0) {
+        log_error("%s", e.text);
+    } else {
+        progress_begin(s.progress);
+        code = work(&r);
+        log_info("ended with %d: %s", code, err_exit_meaning(code));
+        if (r.deadline_timer != 0) {
+            loop_cancel(s.loop, r.deadline_timer);
+        }
+        decide_free(r.decide);
+        if (o->automatic) {
+            code = 0; /* it is recorded: launchd restarts what exits non-zero */
+        }
+    }
+    session_close(&s);
+    return code;
+}

@@ -1,0 +1,176 @@
+/* session: see the header. The order matters: nothing is written before the lock is ours, nothing is logged
+ * to the file before the log folder is known, and watchers are told of a run only when there is one. */
+#include "agent/session.h"
+#include "agent/depnotify.h"
+#include "agent/events.h"
+#include "agent/marker.h"
+#include "agent/splashbuddy.h"
+#include "agent/status.h"
+#include "agent/swiftdialog.h"
+#include "agent/terminal.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "core/os.h"
+#include "core/text.h"
+
+static bool is_splashbuddy(void *ctx, pid_t pid, const char *path)
+{
+    bool *seen = ctx;
+    (void)pid;
+    *seen = text_ends(path, "/SplashBuddy.app/Contents/MacOS/SplashBuddy");
+    return !*seen;
+}
+
+static void add(struct session *s, bool ok, struct progress_writer *w, const struct err *e)
+{
+    if (ok) {
+        progress_add(s->progress, *w);
+    } else {
+        log_warn("%s: left out for this run", e->text);
+    }
+}
+
+static void open_writers(struct session *s)
+{
+    const struct options *o = s->options;
+    const struct prefs *p = &s->prefs;
+    struct progress_writer w;
+    struct err e;
+    if (o->json) {
+        events_stream(STDOUT_FILENO, &w);
+    } else {
+        terminal_open(s->loop, STDOUT_FILENO, o->quiet, &w);
+    }
+    progress_add(s->progress, w);
+    status_open(s->loop, s->target.state, &w);
+    progress_add(s->progress, w);
+    add(s, events_open(s->logs, &w, &e), &w, &e);
+    marker_open(s->target.state, &w);
+    progress_add(s->progress, w);
+    if (p->splashbuddy_log != NULL) {
+        bool reading = false;
+        if (s->target.live) {
+            os_processes(is_splashbuddy, &reading);
+        }
+        add(s, splashbuddy_open(s->target.root, p->splashbuddy_log, reading, &w, &e), &w, &e);
+    }
+    if (p->depnotify_file != NULL) {
+        add(s, depnotify_open(s->target.root, p->depnotify_file, &w, &e), &w, &e);
+    }
+    if (p->dialog_command_file != NULL) {
+        add(s,
+            swiftdialog_open(s->target.root, p->dialog_command_file,
+                             p->dialog_inspect ? SWIFTDIALOG_INSPECT_ITEMS : SWIFTDIALOG_LIST, &w, &e),
+            &w, &e);
+    }
+}
+
+static void child_started(void *ctx, pid_t pid, const char *what)
+{
+    struct session *s = ctx;
+    struct err e;
+    if (!journal_child(s->journal, pid, os_process_start(pid), what, &e)) {
+        log_warn("%s", e.text);
+    }
+}
+
+static void fill_env(struct session *s)
+{
+    struct install_env *env = &s->env;
+    *env = (struct install_env){.loop = s->loop,
+                                .root = s->target.root,
+                                .root_path = s->target.root_path,
+                                .live = s->target.live,
+                                .run_scripts = s->options->run_scripts,
+                                .as_root = geteuid() == 0,
+                                .state = s->target.state,
+                                .cache = s->target.cache,
+                                .tools = s->options->tools,
+                                .allow_missing_hash = s->prefs.allow_missing_hash,
+                                .child_started = child_started,
+                                .ctx = s};
+    env->cache_path =
+        target_path(s->arena, &s->target, arena_printf(s->arena, "%s/Cache", s->target.data_path));
+}
+
+static void set_levels(const struct options *o, const struct prefs *p)
+{
+    enum log_level file = LOG_LEVEL_INFO, terminal = LOG_LEVEL_WARN;
+    if (p->logging_level >= 2) {
+        file = p->logging_level == 2 ? LOG_LEVEL_DEBUG : LOG_LEVEL_TRACE;
+    }
+    if (o->quiet) {
+        terminal = LOG_LEVEL_ERROR;
+    } else if (o->verbosity > 0) {
+        terminal = (enum log_level)(LOG_LEVEL_WARN + (o->verbosity > 3 ? 3 : o->verbosity));
+    }
+    log_levels(file > terminal ? file : terminal, terminal);
+}
+
+int session_prepare(struct session *s, const struct options *o, struct err *e)
+{
+    *s = (struct session){.options = o, .lock = -1, .logs = -1};
+    s->target.root = s->target.data = s->target.manifests = s->target.catalogs = s->target.cache =
+        s->target.state = -1;
+    s->arena = arena_open();
+    s->loop = loop_open();
+    if (strcmp(o->root, "/") == 0 && geteuid() != 0) {
+        err_set(e, ERR_USAGE, CAUSE_NONE, "only root may change this Mac: use sudo");
+        return EXIT_NOT_ROOT;
+    }
+    if (!target_open(s->arena, o, &s->target, e)) {
+        return e->kind == ERR_USAGE ? EXIT_USAGE : EXIT_DIRECTORIES;
+    }
+    if (!prefs_load(s->arena, o, s->target.root, &s->prefs, e)) {
+        return EXIT_USAGE;
+    }
+    set_levels(o, &s->prefs);
+    if (!target_dirs(s->arena, o, &s->prefs, true, &s->target, e)) {
+        return EXIT_DIRECTORIES;
+    }
+    s->lock = lock_take(s->target.state, &s->holder, e);
+    if (s->lock < 0) {
+        return s->holder.pid != 0 ? EXIT_LOCKED : EXIT_DIRECTORIES;
+    }
+    if (!facts_load(s->arena, o, &s->target, s->loop, &s->facts, e)) {
+        return EXIT_USAGE;
+    }
+    s->journal = journal_open(s->target.state, s->facts.hardware_id, e);
+    return s->journal != NULL ? 0 : EXIT_DIRECTORIES;
+}
+
+int session_open(struct session *s, const struct options *o, struct err *e)
+{
+    int code = session_prepare(s, o, e);
+    s->run_type = o->checkonly ? "manualcheck" : o->automatic ? "auto" : "custom";
+    if (code != 0) {
+        return code;
+    }
+    s->logs = files_dir(s->target.root, TARGET_LOGS, true, 0755, e);
+    if (s->logs < 0 || !log_open(s->logs, "daybreak.log", e)) {
+        return EXIT_DIRECTORIES;
+    }
+    log_info("daybreak " DAYBREAK_VERSION " run (%s), target %s", s->run_type, s->target.root_path);
+    fill_env(s);
+    s->report = report_open(s->target.data, s->logs, s->run_type);
+    s->progress = progress_open(s->loop, o->automatic ? "auto" : "manual");
+    open_writers(s);
+    return 0;
+}
+
+void session_close(struct session *s)
+{
+    progress_free(s->progress);
+    report_free(s->report);
+    journal_free(s->journal);
+    log_close();
+    if (s->logs >= 0) {
+        close(s->logs);
+    }
+    if (s->lock >= 0) {
+        close(s->lock);
+    }
+    target_close(&s->target);
+    loop_free(s->loop);
+    arena_free(s->arena);
+}

@@ -1,0 +1,33 @@
+/* session: what every run stands on, opened in the one right order and closed in reverse. */
+#ifndef AGENT_SESSION_H
+#define AGENT_SESSION_H
+#include "agent/decide.h"
+#include "agent/journal.h"
+#include "agent/lock.h"
+#include "agent/progress.h"
+#include "agent/report.h"
+#include "installer/install.h"
+
+struct session {
+    struct arena *arena; /* lifetime of the run */
+    struct loop *loop;
+    const struct options *options;
+    struct target target;
+    struct prefs prefs;
+    struct facts facts;
+    int lock, logs;            /* descriptors, -1 when not open */
+    struct lock_holder holder; /* who has the lock when we could not */
+    struct journal *journal;
+    struct progress *progress;
+    struct report *report;
+    struct install_env env;
+    const char *run_type; /* as Munki names it: auto, custom, manualcheck */
+};
+
+/* Open everything up to the facts: target, preferences, directories, lock, log, journal, writers. Returns 0,
+ * or the exit code with *e; session_close is called in both cases. 5: somebody holds the lock (holder). */
+int session_open(struct session *s, const struct options *o, struct err *e);
+/* The same up to the journal, without watchers, report and log file: for reset. */
+int session_prepare(struct session *s, const struct options *o, struct err *e);
+void session_close(struct session *s);
+#endif

@@ -1,0 +1,52 @@
+/* The order is product and necessity: preferences need the volume, directories need preferences, evidence
+ * needs facts. */
+#include "agent/setup.h"
+
+#include "core/log.h"
+
+void setup_complain(const struct err *e)
+{
+    const char *suggestion = err_suggestion(e->cause);
+    log_error("%s", e->text);
+    if (suggestion[0] != '\0')
+        log_warn("try: %s", suggestion);
+}
+
+static int complain(const struct err *e, int code)
+{
+    setup_complain(e);
+    return code;
+}
+
+int setup_open(struct setup *s, const struct options *o, enum target_use use, bool offline)
+{
+    struct err e;
+    memset(s, 0, sizeof *s);
+    s->arena = arena_open();
+    s->loop = loop_open();
+    if (!target_open(s->arena, o, &s->target, &e))
+        return complain(&e, e.kind == ERR_SYS ? EXIT_DIRECTORIES : EXIT_USAGE);
+    if (!prefs_load(s->arena, o, s->target.root, &s->prefs, &e))
+        return complain(&e, EXIT_USAGE);
+    if (!target_dirs(s->arena, o, &s->prefs, use, &s->target, &e) &&
+        !(use == TARGET_READ && e.kind == ERR_NOT_FOUND && !offline))
+        return complain(&e, use == TARGET_READ ? EXIT_PREFLIGHT : EXIT_DIRECTORIES);
+    if (!facts_load(s->arena, o, &s->target, s->loop, &s->facts, &e))
+        return complain(&e, EXIT_USAGE);
+    const struct decide_config config = {.loop = s->loop,
+                                         .options = o,
+                                         .target = &s->target,
+                                         .prefs = &s->prefs,
+                                         .facts = &s->facts,
+                                         .offline = offline};
+    s->decide = decide_open(s->arena, &config, &e);
+    return s->decide != NULL ? 0 : complain(&e, decide_exit_code(&e));
+}
+
+void setup_close(struct setup *s)
+{
+    decide_free(s->decide);
+    target_close(&s->target);
+    loop_free(s->loop);
+    arena_free(s->arena);
+}

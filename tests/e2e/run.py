@@ -1,0 +1,685 @@
+#!/usr/bin/env python3
+"""The program as its users run it, against real servers: run.py [--program build/daybreak] [--only WORD]"""
+import argparse
+import json
+import os
+import plistlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import lib
+from lib import answer, wait_for
+
+HTML = b'<!DOCTYPE html><html><head><title>Sign in to Wi-Fi</title></head><body>Welcome</body></html>'
+
+
+def expect(result, code, *sentences):
+    """The exit code, and each sentence (a regular expression) in what was said."""
+    said = result.out + result.err
+    assert result.code == code, 'exit %s, expected %s\n%s' % (result.code, code, result)
+    for s in sentences:
+        assert re.search(s, said), 'nothing like %r was said\n%s' % (s, result)
+    return result
+
+
+# --- the main job ---------------------------------------------------------------------------------------------
+
+def test_first_run_installs_second_run_does_nothing(w):
+    """everything is installed over HTTP; the second run only revalidates"""
+    w.repo.simple('Alpha')
+    w.repo.simple('Beta', requires=['Alpha'])
+    w.repo.publish('Beta')
+    server = w.nginx()
+    mac = w.mac(server.url)
+    expect(mac.run(), 0)
+    assert mac.states() == {'Alpha': 'success', 'Beta': 'success'}, mac.states()
+    with open(mac.path('Library/Alpha/file')) as f:
+        assert f.read() == 'Alpha'
+    for kind in ('plist', 'bom'):
+        assert os.path.exists(mac.path('private/var/db/receipts/com.example.beta.' + kind))
+    names = [i['name'] for i in mac.status()['items']]
+    assert names.index('Alpha') < names.index('Beta'), 'requirements come first: %s' % names
+    first = len(server.requests())
+    expect(mac.run(), 0)
+    assert mac.states() == {'Alpha': 'skipped', 'Beta': 'skipped'}, mac.states()
+    again = server.requests()[first:]
+    assert again and all(status in (304, 404) for _, _, status in again), again
+    assert os.path.exists(mac.path('Library/Daybreak/complete'))
+    assert mac.info()['managed_installs'] == []
+
+
+def test_report_and_install_log(w):
+    """Munki's report and Install.log say what happened"""
+    w.repo.simple('Good', display_name='Good One')
+    w.repo.simple('Bad', scripts={'postinstall': '#!/bin/sh\nexit 7\n'})
+    w.repo.publish('Good', 'Bad')
+    mac = w.mac()
+    expect(mac.run('--scripts', 'run'), 2)
+    r = mac.report()
+    results = {x['name']: x['status'] for x in r['InstallResults']}
+    assert results['Good'] == 0 and results['Bad'] != 0, results
+    assert r['ManifestName'] == 'site_default' and r['RunType'] == 'custom'
+    assert any('Bad' in e for e in r['Errors']), r['Errors']
+    with open(mac.path('private/var/log/daybreak/Install.log')) as f:
+        text = f.read()
+    assert re.search(r'^\d{4}-\d\d-\d\d [\d:.]+\S* Install of Good One-1.0: SUCCESSFUL$', text, re.M), text
+    assert re.search(r'Install of Bad-1.0: FAILED with return code: ', text), text
+    expect(mac.run('--scripts', 'run'), 2)
+    assert len(os.listdir(mac.path('Library/Daybreak/Archives'))) >= 1
+
+
+def test_checkonly_installs_nothing(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    expect(mac.run('--checkonly'), 0)
+    assert [i['name'] for i in mac.info()['managed_installs']] == ['Alpha']
+    assert not os.path.exists(mac.path('Library/Alpha'))
+    assert os.path.exists(mac.path('Library/Daybreak/Cache/Alpha-1.0.pkg'))
+
+
+def test_check_touches_nothing_else(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    out = expect(mac('check', '--output', '-'), 0).out
+    assert [i['name'] for i in plistlib.loads(out.encode())['managed_installs']] == ['Alpha']
+    left = lib.snapshot(mac.root)
+    for path, row in left.items():
+        assert row[0] != 'file' or path.startswith(('Library/Daybreak/manifests/', 'Library/Daybreak/catalogs/')), path
+
+
+def test_json_events_on_standard_output(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    out = expect(mac.run('--json'), 0).out
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [e['seq'] for e in events] == list(range(1, len(events) + 1))
+    assert events[0]['type'] == 'run.begin' and events[-1]['type'] == 'run.end'
+    assert events[-1]['exit_code'] == 0
+
+
+def test_dry_run_writes_nothing(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    before = lib.snapshot(mac.root)
+    expect(mac.run('--dry-run'), 0, 'Alpha')
+    after = {p: r for p, r in lib.snapshot(mac.root).items() if r[0] == 'file' and
+             not p.startswith(('Library/Daybreak/manifests/', 'Library/Daybreak/catalogs/'))}
+    assert not after and not before, after
+
+
+def test_scripts_are_skipped_under_a_root(w):
+    """without --scripts run nothing foreign is executed, and that is said"""
+    w.repo.simple('Alpha', scripts={'postinstall': '#!/bin/sh\ntouch "$2/ran"\n'})
+    w.repo.item('Script', installer_type='nopkg', postinstall_script='#!/bin/sh\ntouch "$DAYBREAK_ROOT/ran"\n',
+                installs=[{'type': 'file', 'path': '/ran'}])
+    w.repo.publish('Alpha', 'Script')
+    mac = w.mac()
+    expect(mac.run(), 0)
+    assert mac.states() == {'Alpha': 'success', 'Script': 'skipped'}, mac.states()
+    assert mac.item('Alpha')['reason'] == 'scripts skipped'
+    assert not os.path.exists(mac.path('ran'))
+
+
+def test_package_scripts_get_apples_arguments(w):
+    text = '#!/bin/sh\nprintf "%s|%s|%s|%s|%s|%s\\n" "$(basename "$1")" "$2" "$3" "$4" "$DSTVOLUME" "$SCRIPT_NAME" >>"$3/args"\n'
+    w.repo.simple('Alpha', scripts={'preinstall': text, 'postinstall': text})
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    expect(mac.run('--scripts', 'run'), 0)
+    with open(mac.path('args')) as f:
+        lines = f.read().splitlines()
+    root = mac.root
+    assert len(lines) == 2 and lines[0].endswith('|preinstall') and lines[1].endswith('|postinstall'), lines
+    name, dst, volume, system = lines[0].split('|')[:4]
+    assert (name, volume, system) == ('Alpha-1.0.pkg', root, '/') and dst.rstrip('/') == root, lines[0]
+
+
+def test_preinstall_failure_leaves_nothing(w):
+    w.repo.simple('Alpha', scripts={'preinstall': '#!/bin/sh\nexit 9\n'})
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    expect(mac.run('--scripts', 'run'), 2)
+    assert not os.path.exists(mac.path('Library/Alpha'))
+    assert mac.failure('Alpha')['code'] == 9, mac.failure('Alpha')
+    assert os.listdir(mac.path('Library/Daybreak/Staging')) == [] if os.path.isdir(mac.path('Library/Daybreak/Staging')) else True
+
+
+def test_what_depends_on_a_failure_is_blocked(w):
+    w.repo.simple('Base', scripts={'preinstall': '#!/bin/sh\nexit 1\n'})
+    w.repo.simple('Top', requires=['Base'])
+    w.repo.simple('Other')
+    w.repo.publish('Top', 'Other')
+    mac = w.mac()
+    expect(mac.run('--scripts', 'run'), 2, 'needs Base')
+    assert mac.states() == {'Base': 'failed', 'Top': 'blocked', 'Other': 'success'}, mac.states()
+    assert mac.failure('Top')['cause'] == 'dependency'
+
+
+def test_success_needs_evidence(w):
+    """a package that installs something else than its pkginfo says is a failure"""
+    w.repo.simple('Alpha', receipts=None, installs=[{'type': 'file', 'path': '/Library/Alpha/other'}])
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    expect(mac.run(), 2, 'other')
+    assert mac.failure('Alpha')['cause'] == 'postcondition', mac.failure('Alpha')
+
+
+def test_attempts_are_bounded_and_reset_forgets(w):
+    w.repo.simple('Bad', scripts={'postinstall': '#!/bin/sh\necho x >>"$3/tried"\nexit 3\n'})
+    w.repo.publish('Bad')
+    mac = w.mac()
+    for _ in range(3):
+        expect(mac.run('--scripts', 'run'), 2)
+    expect(mac.run('--scripts', 'run'), 2, 'not tried again')
+    assert mac.failure('Bad')['cause'] == 'loop'
+    with open(mac.path('tried')) as f:
+        assert f.read() == 'x\n' * 3
+    expect(mac('reset', 'Bad'), 0)
+    expect(mac.run('--scripts', 'run'), 2)
+    with open(mac.path('tried')) as f:
+        assert f.read() == 'x\n' * 4
+    expect(mac('reset', 'Bda'), 1, 'did you mean Bad')
+
+
+def test_critical_item_failure_is_exit_3(w):
+    w.repo.simple('Bad', scripts={'postinstall': '#!/bin/sh\nexit 3\n'}, daybreak={'critical': True})
+    w.repo.publish('Bad')
+    expect(w.mac().run('--scripts', 'run'), 3)
+
+
+def test_critical_items_of_a_manifest(w):
+    w.repo.simple('Bad', scripts={'postinstall': '#!/bin/sh\nexit 3\n'})
+    w.repo.publish('Bad', daybreak={'critical_items': ['Bad']})
+    expect(w.mac().run('--scripts', 'run'), 3)
+
+
+def test_restart_is_reported(w):
+    w.repo.simple('Alpha', RestartAction='RequireRestart')
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    expect(mac.run(), 4)
+    assert mac.status()['reboot'] is True and mac.report()['RestartRequired'] is True
+
+
+def test_removal(w):
+    """managed_uninstalls takes the package's files away and forgets its receipt"""
+    w.repo.simple('Old', files={'Library/Old/a': b'a', 'Library/Shared/b': b'b'}, uninstallable=True,
+                  uninstall_method='removepackages')
+    w.repo.publish('Old')
+    mac = w.mac()
+    expect(mac.run(), 0)
+    with open(mac.path('Library/Shared/mine'), 'w') as f:
+        f.write('not theirs')
+    w.repo.publish(managed_uninstalls=['Old'])
+    expect(mac.run(), 0)
+    assert mac.states()['Old'] == 'success' and mac.item('Old')['action'] == 'remove'
+    assert not os.path.exists(mac.path('Library/Old'))
+    assert os.path.exists(mac.path('Library/Shared/mine'))
+    assert not os.path.exists(mac.path('private/var/db/receipts/com.example.old.plist'))
+
+
+def test_resume_after_the_connection_was_cut(w):
+    """the part is kept and the rest asked for with a range"""
+    w.repo.simple('Big', files={'Library/Big/file': os.urandom(1500000)})
+    w.repo.publish('Big')
+    with open(w.repo.path + '/pkgs/Big-1.0.pkg', 'rb') as f:
+        data = f.read()
+    ranges = []
+
+    def cut(h):
+        ranges.append(h.headers.get('Range'))
+        start = int(ranges[-1][6:].rstrip('-')) if ranges[-1] else 0
+        h.send_response(206 if start else 200)
+        h.send_header('ETag', '"one"')
+        h.send_header('Content-Length', str(len(data) - start))
+        if start:
+            h.send_header('Content-Range', 'bytes %d-%d/%d' % (start, len(data) - 1, len(data)))
+        h.end_headers()
+        if start:
+            h.wfile.write(data[start:])
+        else:
+            h.wfile.write(data[:700000])
+            h.close_connection = True
+            h.connection.shutdown(socket.SHUT_RDWR)
+
+    mac = w.mac(w.liar({'/pkgs/Big': cut}).url)
+    expect(mac.run(), 0)
+    assert ranges[0] is None and ranges[1] and int(ranges[1][6:].rstrip('-')) > 0, ranges
+
+
+def test_a_cached_file_is_proved_again(w):
+    """a file that was changed in Cache is not installed"""
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    expect(mac.run('--checkonly'), 0)
+    cached = mac.path('Library/Daybreak/Cache/Alpha-1.0.pkg')
+    with open(cached, 'r+b') as f:
+        f.seek(-20, 2)
+        f.write(b'X' * 20)
+    expect(mac.run(), 0)
+    assert mac.states()['Alpha'] == 'success'
+
+
+def test_watchers_are_written(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    mac.prefs.update(SplashBuddyLog='/Library/sb.log', DEPNotifyFile='/var/tmp/depnotify.log',
+                     DialogCommandFile='/var/tmp/dialog.log')
+    expect(mac.run(), 0)
+    with open(mac.path('Library/sb.log')) as f:
+        assert re.search(r'daybreak\[\d+\]: Successfully installed Alpha-1\.0\.pkg\.$', f.read(), re.M)
+    with open(mac.path('private/var/tmp/depnotify.log')) as f:
+        assert f.read().endswith('Status: Done\nCommand: ContinueButton: Continue\n')
+    with open(mac.path('private/var/tmp/dialog.log')) as f:
+        assert 'listitem: index: 0, status: success, statustext: Installed\n' in f.read()
+    assert os.path.exists(mac.path('Library/Daybreak/done/alpha'))
+
+
+def test_profile_gate(w):
+    """an item waits for its profile and is deferred; when it is there the item installs"""
+    w.repo.simple('VPN', daybreak={'profiles': ['com.example.wifi']})
+    w.repo.publish('VPN')
+    mac = w.mac()
+    expect(mac.run(), 4, 'com.example.wifi')
+    assert mac.states()['VPN'] == 'deferred'
+    with open(mac.path('Library/Daybreak/profiles.plist'), 'wb') as f:
+        plistlib.dump({'_computerlevel': [{'ProfileIdentifier': 'com.example.wifi'}]}, f)
+    expect(mac.run(), 0)
+    assert mac.states()['VPN'] == 'success'
+
+
+# --- bad input, each kind: the documented exit code and one sentence ------------------------------------------
+
+def test_bad_missing_manifest(w):
+    w.repo.publish('Alpha')
+    mac = w.mac(w.nginx().url)
+    r = expect(mac.run('--id', 'nobody'), 8, 'manifest nobody', 'not there|not found|404')
+    assert mac.status()['exit_code'] == 8
+    assert len([line for line in r.err.splitlines() if line.startswith('ERROR')]) == 1, r
+
+
+def test_bad_html_instead_of_a_plist(w):
+    """a captive portal answers 200 with a page"""
+    w.repo.publish('Alpha')
+    mac = w.mac(w.liar({'/': answer(200, HTML)}).url)
+    expect(mac.run(), 150, 'HTML instead of a property list')
+    assert not os.path.exists(mac.path('Library/Daybreak/InstallInfo.plist'))
+
+
+def test_bad_manifest_is_no_plist(w):
+    w.repo.publish('Alpha')
+    with open(w.repo.path + '/manifests/site_default', 'w') as f:
+        f.write('<?xml version="1.0"?><plist version="1.0"><dict><key>catalogs</key></dict></plist>')
+    expect(w.mac().run(), 8, 'manifest site_default')
+
+
+def test_bad_catalog_is_no_plist(w):
+    w.repo.publish('Alpha')
+    with open(w.repo.path + '/catalogs/production', 'w') as f:
+        f.write('not a plist')
+    expect(w.mac().run(), 8, 'catalog production')
+
+
+def test_bad_included_manifest_missing(w):
+    w.repo.publish('Alpha', included_manifests=['gone'])
+    expect(w.mac().run(), 8, 'manifest gone')
+
+
+def test_bad_pkginfo_is_one_problem(w):
+    """a pkginfo that cannot be used does not stop the others"""
+    w.repo.simple('Good')
+    w.repo.items.append({'name': 'Evil', 'version': 12, 'installs': 'x', 'receipts': 7})
+    w.repo.items.append({'name': 'NoVersion'})
+    w.repo.items.append('not a dictionary')
+    w.repo.publish('Good', 'Evil', 'NoVersion')
+    mac = w.mac()
+    r = mac.run()
+    assert r.code in (0, 2), r
+    assert mac.states()['Good'] == 'success', r
+
+
+def test_bad_truncated_package(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    path = w.repo.path + '/pkgs/Alpha-1.0.pkg'
+    os.truncate(path, os.path.getsize(path) - 100)
+    mac = w.mac(w.nginx().url)
+    expect(mac.run(), 2)
+    assert mac.failure('Alpha')['cause'] in ('hash', 'size'), mac.failure('Alpha')
+    assert 'Alpha-1.0.pkg' in mac.failure('Alpha')['message'], mac.failure('Alpha')
+    assert not os.path.exists(mac.path('Library/Alpha'))
+
+
+def test_bad_truncated_package_with_its_own_hash(w):
+    """the hash of the catalog is right, the package is not whole"""
+    file = w.repo.package('Alpha')
+    path = w.repo.path + '/pkgs/' + file
+    os.truncate(path, os.path.getsize(path) - 100)
+    w.repo.item('Alpha', package=file)
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    expect(mac.run(), 2)
+    assert mac.failure('Alpha')['cause'] in ('format', 'hash'), mac.failure('Alpha')
+    assert not os.path.exists(mac.path('Library/Alpha'))
+
+
+def test_bad_wrong_hash(w):
+    w.repo.simple('Alpha', installer_item_hash='0' * 64)
+    w.repo.simple('Good')
+    w.repo.publish('Alpha', 'Good')
+    mac = w.mac(w.nginx().url)
+    expect(mac.run(), 2)
+    assert mac.failure('Alpha')['cause'] == 'hash' and mac.states()['Good'] == 'success'
+    assert not os.path.exists(mac.path('Library/Daybreak/Cache/Alpha-1.0.pkg'))
+
+
+def test_bad_missing_hash(w):
+    w.repo.simple('Alpha', installer_item_hash=None)
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    expect(mac.run(), 2, 'installer_item_hash|no hash')
+    mac.prefs['AllowMissingHash'] = True
+    expect(mac.run(), 0)
+
+
+def test_bad_missing_package(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    os.unlink(w.repo.path + '/pkgs/Alpha-1.0.pkg')
+    mac = w.mac(w.nginx().url)
+    expect(mac.run(), 2)
+    f = mac.failure('Alpha')
+    assert f['cause'] == 'http_4xx' and '404' in f['message'] and 'Alpha-1.0.pkg' in f['message'], f
+
+
+def test_bad_not_a_package(w):
+    with open(w.repo.path + '/pkgs/Text-1.0.pkg', 'w') as f:
+        f.write('this is no package' * 100)
+    w.repo.item('Text', package='Text-1.0.pkg')
+    w.repo.publish('Text')
+    mac = w.mac()
+    expect(mac.run(), 2)
+    assert mac.failure('Text')['cause'] == 'format', mac.failure('Text')
+
+
+def test_bad_unreadable_preference(w):
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    mac.prefs['MaxAttempts'] = 'three'
+    expect(mac.run(), 200, 'MaxAttempts')
+    mac.prefs = {'SoftwareRepoURL': 17}
+    expect(mac.run(), 200, 'SoftwareRepoURL')
+    argv = mac.argv('run')
+    with open(mac.folder + '/prefs.plist', 'w') as f:
+        f.write('garbage')
+    r = subprocess.run(argv, capture_output=True, text=True)
+    expect(lib.Result(r.returncode, r.stdout, r.stderr), 200, 'prefs.plist')
+    expect(mac('run', '--prefs', mac.folder + '/gone.plist', prefs=False), 200, 'gone.plist')
+
+
+def test_bad_unreadable_facts(w):
+    mac = w.mac()
+    expect(mac('run', '--facts', mac.folder + '/gone.plist', facts=False), 200, 'gone.plist')
+    mac.facts['os_vers'] = 15
+    expect(mac.run(), 200, 'os_vers')
+
+
+def test_bad_full_disk(w):
+    """a volume without room: the item fails with its cause, nothing is half there"""
+    if os.getuid() != 0:
+        raise lib.Skip('a small volume needs root to be mounted')
+    w.repo.simple('Big', files={'Library/Big/file': os.urandom(6000000)}, installer_item_size=10)
+    w.repo.simple('Small')
+    w.repo.publish('Big', 'Small')
+    mac = w.mac()
+    mac.facts['available_disk_space_kb'] = 9000000
+    r = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=10m', 'tmpfs', mac.root], capture_output=True)
+    if r.returncode:
+        raise lib.Skip('tmpfs cannot be mounted here')
+    try:
+        expect(mac.run(), 2)
+        f = mac.failure('Big')
+        assert f['cause'] == 'disk', f
+        assert not os.path.exists(mac.path('Library/Big'))
+        assert mac.states()['Small'] == 'success', mac.states()
+    finally:
+        subprocess.run(['umount', mac.root])
+
+
+def test_bad_space_is_judged_before_download(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    mac.facts['available_disk_space_kb'] = 10
+    expect(mac.run(), 2, 'disk space')
+    assert mac.failure('Alpha')['cause'] == 'disk'
+
+
+def test_bad_no_network(w):
+    """nobody listens"""
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        port = s.getsockname()[1]
+    mac = w.mac('http://127.0.0.1:%d' % port)
+    mac.prefs.update(DownloadRetries=0)
+    expect(mac.run(), 150, 'refused|connect')
+    assert mac.status()['result'] == 'unavailable'
+
+
+def test_bad_server_error(w):
+    w.repo.publish('Alpha')
+    mac = w.mac(w.liar({'/manifests': answer(500)}).url)
+    mac.prefs.update(DownloadRetries=0)
+    expect(mac.run(), 150, '500')
+
+
+def test_bad_all_unauthorized(w):
+    w.repo.publish('Alpha')
+    mac = w.mac(w.liar({'/': answer(401)}).url)
+    expect(mac.run(), 150, 'credentials')
+
+
+def test_bad_plain_http_elsewhere(w):
+    """plain http to another host is refused before anything is asked"""
+    mac = w.mac('http://munki.example.com/repo')
+    expect(mac.run(), 7, 'http')
+
+
+def test_bad_repo_public_keys(w):
+    mac = w.mac()
+    w.repo.publish('Alpha')
+    mac.prefs['RepoPublicKeys'] = ['AAAA']
+    expect(mac.run(), 7, 'RepoPublicKeys')
+
+
+def test_bad_no_repository(w):
+    mac = w.mac()
+    mac.prefs = {}
+    expect(mac.run(), 200, 'SoftwareRepoURL|repository')
+
+
+def test_bad_unknown_option(w):
+    mac = w.mac()
+    expect(mac('run', '--chekonly'), 200, '--chekonly', '--checkonly')
+    expect(mac('rnu'), 200, 'rnu', 'run')
+    r = subprocess.run([w.program], capture_output=True, text=True)
+    assert r.returncode == 200 and 'usage' in (r.stdout + r.stderr).lower()
+
+
+def test_bad_root_is_needed_on_linux(w):
+    if sys.platform == 'darwin':
+        raise lib.Skip('a Mac has a target of its own')
+    r = subprocess.run([w.program, 'run'], capture_output=True, text=True)
+    expect(lib.Result(r.returncode, r.stdout, r.stderr), 200, '--root')
+
+
+def test_bad_signature_is_asked_for(w):
+    """a policy that cannot be judged is a refusal, never ignored"""
+    w.repo.simple('Alpha', daybreak={'team_id': 'ABCDE12345'})
+    w.repo.simple('Beta', daybreak={'require_signature': True})
+    w.repo.publish('Alpha', 'Beta')
+    mac = w.mac()
+    expect(mac.run(), 2)
+    for name in ('Alpha', 'Beta'):
+        assert mac.failure(name)['cause'] in ('signature', 'team_id'), mac.failure(name)
+        assert not os.path.exists(mac.path('Library', name))
+
+
+# --- stop, lock, status -----------------------------------------------------------------------------------------
+
+SLOW = '#!/bin/sh\nmkfifo "$3/go" 2>/dev/null\necho $$ >"$3/started"\nread line <"$3/go"\nexit 0\n'
+
+
+def test_second_run_finds_the_lock(w):
+    w.repo.simple('Slow', scripts={'postinstall': SLOW})
+    w.repo.publish('Slow')
+    mac = w.mac()
+    p = mac.start('run', '--scripts', 'run')
+    try:
+        wait_for(lambda: os.path.exists(mac.path('started')))
+        r = expect(mac.run(), 5, 'process %d' % p.pid)
+        assert 'slow' in r.err, r
+        assert expect(mac('status', '--line'), 0).out.startswith('RUNNING ')
+    finally:
+        open(mac.path('go'), 'w').close()
+        p.communicate(timeout=lib.DEADLINE)
+    assert p.returncode == 0
+
+
+def test_stop_finishes_the_step_in_hand(w):
+    """SIGTERM: the script in progress ends, the next item is cancelled, exit 143"""
+    w.repo.simple('Slow', scripts={'postinstall': SLOW})
+    w.repo.simple('Next')
+    w.repo.publish('Slow', 'Next')
+    mac = w.mac()
+    p = mac.start('run', '--scripts', 'run')
+    wait_for(lambda: os.path.exists(mac.path('started')))
+    expect(mac('stop'), 0)
+    open(mac.path('go'), 'w').close()
+    p.communicate(timeout=lib.DEADLINE)
+    assert p.returncode == 143, p.returncode
+    assert mac.states() == {'Slow': 'success', 'Next': 'cancelled'}, mac.states()
+    assert mac.status()['result'] == 'stopped'
+    expect(mac('stop'), 1)
+    expect(mac.run(), 0)
+    assert mac.states() == {'Slow': 'skipped', 'Next': 'success'}, mac.states()
+
+
+def test_interrupt_keeps_the_part(w):
+    """SIGINT during a download: exit 130, the part stays, the next run resumes"""
+    w.repo.simple('Big', files={'Library/Big/file': os.urandom(2000000)})
+    w.repo.publish('Big')
+    with open(w.repo.path + '/pkgs/Big-1.0.pkg', 'rb') as f:
+        data = f.read()
+    seen = []
+
+    def slow(h):
+        seen.append(h.headers.get('Range'))
+        start = int(seen[-1][6:].rstrip('-')) if seen[-1] else 0
+        h.send_response(206 if start else 200)
+        h.send_header('ETag', '"e"')
+        h.send_header('Content-Length', str(len(data) - start))
+        if start:
+            h.send_header('Content-Range', 'bytes %d-%d/%d' % (start, len(data) - 1, len(data)))
+        h.end_headers()
+        if start:
+            h.wfile.write(data[start:])
+        else:
+            h.wfile.write(data[:1000000])
+            h.wfile.flush()
+            wait_for(lambda: len(seen) > 1)
+
+    mac = w.mac(w.liar({'/pkgs/Big': slow}).url)
+    part = mac.path('Library/Daybreak/Cache/Big-1.0.pkg.download')
+    p = mac.start('run')
+    wait_for(lambda: os.path.exists(part) and os.path.getsize(part) > 0)
+    p.send_signal(signal.SIGINT)
+    p.communicate(timeout=lib.DEADLINE)
+    assert p.returncode == 130, p.returncode
+    assert os.path.exists(part)
+    expect(mac.run(), 0)
+    assert seen[1], seen
+
+
+def test_status_forms(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    expect(mac('status'), 1, 'NEVER')
+    expect(mac('status', '--line'), 1, '^NEVER')
+    expect(mac.run(), 0)
+    assert re.match(r'OK \d{4}-\d\d-\d\dT[\d:.]+Z 1/1$', expect(mac('status', '--line'), 0).out.strip())
+    assert re.match(r'<result>OK .*</result>$', expect(mac('status', '--ea'), 0).out.strip())
+    expect(mac('status', '--check'), 0)
+    assert json.loads(expect(mac('status', '--json'), 0).out)['schema'] == 1
+    expect(mac('status'), 0, 'Alpha')
+
+
+def test_why_explains(w):
+    w.repo.simple('Base')
+    w.repo.simple('Firefox', requires=['Base'])
+    w.repo.manifest('groups/web', managed_installs=['Firefox'])
+    w.repo.publish(conditional_items=[{'condition': 'machine_type == "laptop"', 'included_manifests': ['groups/web']}])
+    mac = w.mac()
+    expect(mac.run('--checkonly'), 0)
+    expect(mac('why', 'Firefox'), 0, 'groups/web', 'machine_type == "laptop"', 'production', '1.0')
+    expect(mac('why', 'Base'), 0, 'Firefox')
+    expect(mac('why', 'Firefx'), 1, 'Firefox')
+
+
+def test_config_shows_sources(w):
+    mac = w.mac()
+    expect(mac('config'), 0, 'SoftwareRepoURL', 'MaxAttempts')
+    json.loads(expect(mac('config', '--json'), 0).out)
+
+
+def test_secrets_are_not_logged(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    server = w.nginx()
+    mac = w.mac(server.url)
+    mac.prefs['AdditionalHttpHeaders'] = ['Authorization: Basic c2VjcmV0OnNlY3JldA==']
+    r = expect(mac.run('-vvv'), 0)
+    assert 'c2VjcmV0' not in r.out + r.err + mac.log()
+    assert 'c2VjcmV0' not in expect(mac('config'), 0).out
+
+
+def test_https_with_a_private_ca(w):
+    """TLS: refused without the CA, trusted with it"""
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    d = w.folder
+    ssl = ['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', d + '/ca.key', '-out',
+           d + '/ca.pem', '-subj', '/CN=Test CA']
+    subprocess.run(ssl, check=True, capture_output=True)
+    subprocess.run(['openssl', 'req', '-newkey', 'rsa:2048', '-nodes', '-keyout', d + '/s.key', '-out', d + '/s.csr', '-subj',
+                    '/CN=127.0.0.1'], check=True, capture_output=True)
+    with open(d + '/ext', 'w') as f:
+        f.write('subjectAltName=IP:127.0.0.1\n')
+    subprocess.run(['openssl', 'x509', '-req', '-in', d + '/s.csr', '-CA', d + '/ca.pem', '-CAkey', d + '/ca.key',
+                    '-CAcreateserial', '-days', '2', '-extfile', d + '/ext', '-out', d + '/s.pem'], check=True,
+                   capture_output=True)
+    server = w.nginx(tls=(d + '/s.pem', d + '/s.key'))
+    mac = w.mac(server.url)
+    mac.prefs['DownloadRetries'] = 0
+    expect(mac.run(), 150, 'certificate')
+    mac.prefs['SoftwareRepoCACertificate'] = d + '/ca.pem'
+    expect(mac.run(), 0)
+    assert mac.status()['trust'] == 'tls'
+
+
+if __name__ == '__main__':
+    ap = argparse.ArgumentParser()
+    ap.add_argument('--program', default=lib.TOP + '/build/daybreak')
+    ap.add_argument('--only')
+    a = ap.parse_args()
+    sys.exit(lib.main(dict(globals()), 'e2e', a.only, os.path.abspath(a.program)))
