@@ -250,6 +250,12 @@ static void start_fetch(struct cache_job *j)
     bool proved = j->hash != NULL && proves(c);
     struct fetch_validator part;
     const struct fetch_validator *have = j->has_noted ? &j->have : NULL;
+    if (repo_session(c->repo) == NULL) {
+        err_set(&e, ERR_NOT_FOUND, CAUSE_NONE, "%s is not in Cache, and nothing is fetched in this run",
+                j->name);
+        fail(j, &e);
+        return;
+    }
     if (urls == NULL) {
         err_set(&e, ERR_FORMAT, CAUSE_FORMAT, "the catalog gives no address for %s", j->name);
         fail(j, &e);

@@ -5,6 +5,7 @@
 
 int cmd_run(struct options *o);
 int cmd_stop(struct options *o);
+int cmd_request(struct options *o);
 int cmd_reset(struct options *o);
 int cmd_check(struct options *o);
 int cmd_status(struct options *o);

@@ -41,6 +41,7 @@ static const struct verb {
      "  --ownership WHOSE    recommended: all of it root's (default); preserve: as it is in DIR\n"
      "  --component PKG      in the order of installation\n"
      "  --title TEXT         of the product\n"
+     "  --min-os VERSION     the product asks for at least this macOS\n"
      "The same input gives the same bytes. SOURCE_DATE_EPOCH (seconds since 1970) stands for every time.\n"},
 };
 /* clang-format on */
@@ -107,6 +108,7 @@ static bool parse_option(const struct verb *verb, int argc, char **argv, int *i,
         {"--version", BUILD, NULL, &o->version},
         {"--install-location", BUILD, NULL, &o->install_location},
         {"--title", BUILD, NULL, &o->title},
+        {"--min-os", BUILD, NULL, &o->min_os},
         {"--component", BUILD, NULL, &component},
         {"--ownership", BUILD, NULL, &ownership},
     };

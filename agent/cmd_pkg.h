@@ -11,8 +11,8 @@ struct cmd_pkg_options {
     bool expand;                   /* extract */
     const char *ca, *team_id, *at; /* verify; NULL: not given */
     bool require_signature;        /* verify */
-    const char *payload, *scripts, *identifier, *version, *install_location,
-        *title;              /* build; NULL as above */
+    const char *payload, *scripts, *identifier, *version, *install_location, *title,
+        *min_os;             /* build; NULL as above */
     bool preserve_owner;     /* build */
     const char **components; /* build */
     size_t component_count;

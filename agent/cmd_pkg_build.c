@@ -35,8 +35,9 @@ static bool make_component(const struct cmd_pkg_options *o, time_t t, struct bui
 {
     if (!o->identifier || !o->version)
         return err_set(e, ERR_USAGE, CAUSE_NONE, "--identifier and --version are needed");
-    if (o->title)
-        return err_set(e, ERR_USAGE, CAUSE_NONE, "--title is for products (--component)");
+    if (o->title || o->min_os)
+        return err_set(e, ERR_USAGE, CAUSE_NONE, "%s is for products (--component)",
+                       o->title ? "--title" : "--min-os");
     struct build_component c = {.payload = -1,
                                 .scripts = -1,
                                 .identifier = o->identifier,
@@ -65,6 +66,7 @@ static bool make_product(const struct cmd_pkg_options *o, time_t t, struct build
                                     .title = o->title,
                                     .identifier = o->identifier,
                                     .version = o->version,
+                                    .min_os = o->min_os,
                                     .time = t};
     return build_product(&p, o->operands[0], r, e);
 }

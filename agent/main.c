@@ -8,7 +8,7 @@
 static const struct options_command commands[] = {
     {"run", OPTIONS_TARGET | OPTIONS_RUN, 0, 0, "daybreak run [options]",
      "bring this Mac to what its manifest says",
-     "  --auto              what launchd passes: splay, bounded waits\n"
+     "  --auto              what launchd passes: deferrals, exit 0 for every outcome that was recorded\n"
      "  --checkonly         check and download, install nothing\n"
      "  --installonly       install what the last check found, from the cache\n"
      "  --only-failed       only what failed, was blocked or deferred last time\n"
@@ -27,6 +27,9 @@ static const struct options_command commands[] = {
     {"stop", OPTIONS_TARGET, 0, 0, "daybreak stop [options]",
      "end the run under way after the step in hand",
      "", cmd_stop, NULL},
+    {"request", OPTIONS_TARGET, 0, 0, "daybreak request",
+     "(no root) ask the daemon for a run",
+     "", cmd_request, NULL},
     {"why", OPTIONS_TARGET, 1, 1, "daybreak why ITEM [options]",
      "which manifest, catalog and evidence decided about ITEM",
      "Decides again from the cached manifests and catalogs; --repo fetches them.", cmd_why, NULL},

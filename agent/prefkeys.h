@@ -21,7 +21,8 @@ enum {
     PREFKEY_SILENT = 1 << 2,   /* Munki's, without effect here: said once */
     PREFKEY_OWN = 1 << 3,      /* each program has its own: never inherited from ManagedInstalls */
     PREFKEY_MAY_MOVE = 1 << 4, /* may stand in SecretsFile though it is no secret itself */
-    PREFKEY_NOTES = 1 << 5     /* Munki's bookkeeping: ignored without a word */
+    PREFKEY_NOTES = 1 << 5,    /* Munki's bookkeeping: ignored without a word */
+    PREFKEY_LATER = 1 << 6     /* ours, checked, without effect in this version: said once */
 };
 
 struct prefkey {

@@ -288,7 +288,7 @@ static bool resolve(struct arena *a, const struct prefkey *k, const struct place
     entry->domain = "";
     entry->path = "";
     entry->secret = (k->flags & PREFKEY_SECRET) != 0;
-    entry->effective = (k->flags & (PREFKEY_SILENT | PREFKEY_NOTES)) == 0;
+    entry->effective = (k->flags & (PREFKEY_SILENT | PREFKEY_NOTES | PREFKEY_LATER)) == 0;
     for (size_t i = 0; i < all->count; i++) {
         const struct place *p = &all->at[i];
         const struct value *v = value_get(p->dict, k->name);
@@ -313,6 +313,8 @@ static bool resolve(struct arena *a, const struct prefkey *k, const struct place
     }
     if (entry->value != NULL && (k->flags & PREFKEY_SILENT) != 0)
         log_info("preferences %s: %s has no effect here", entry->path, k->name);
+    if (entry->value != NULL && (k->flags & PREFKEY_LATER) != 0)
+        log_warn("preferences %s: %s has no effect in this version", entry->path, k->name);
     if (entry->value == NULL)
         entry->value = prefkeys_default(a, k);
     return true;
@@ -471,8 +473,8 @@ static bool store_special(struct arena *a, const struct options *o, struct prefs
 {
     static const char *const redirects[] = {"none", "https", "all", NULL};
     static const char *const modes[] = {"none", "hash", "hash_strict", NULL};
-    static const char *const after[] = {"stop", "repeat", NULL};
-    static const char *const restart[] = {"report", "restart", NULL};
+    static const char *const after[] = {"stop", "schedule", "remove", NULL};
+    static const char *const restart[] = {"report", "loginwindow", "ask", NULL};
     unsigned i = 0;
     int64_t n;
     if (!one_of(p, "FollowHTTPRedirects", redirects, &i, e))

@@ -25,8 +25,8 @@ enum prefs_source {
 };
 
 enum prefs_verification { PREFS_VERIFY_NONE, PREFS_VERIFY_HASH, PREFS_VERIFY_STRICT };
-enum prefs_after_success { PREFS_AFTER_STOP, PREFS_AFTER_REPEAT };
-enum prefs_restart { PREFS_RESTART_REPORT, PREFS_RESTART_NOW };
+enum prefs_after_success { PREFS_AFTER_STOP, PREFS_AFTER_SCHEDULE, PREFS_AFTER_REMOVE };
+enum prefs_restart { PREFS_RESTART_REPORT, PREFS_RESTART_LOGINWINDOW, PREFS_RESTART_ASK };
 
 /* One preference as `daybreak config` shows it. */
 struct prefs_entry {

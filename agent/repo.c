@@ -140,7 +140,7 @@ static bool may_trust(struct repo *r, struct err *e)
             continue;
         fetch_show(shown, sizeof shown, r->bases[k]);
         if (!r->prefs->allow_insecure_repo)
-            return err_set(e, ERR_TRUST, CAUSE_TLS,
+            return err_set(e, ERR_TRUST, CAUSE_NONE,
                            "%s: %ss over plain http are refused: use https (or AllowInsecureRepo in managed "
                            "preferences)",
                            shown, kinds[k].word);
@@ -226,11 +226,9 @@ static const struct value *decode(struct repo *r, enum kind kind, const struct b
             e->kind = ERR_NET; /* a page instead of the file: the network is not there yet */
         return NULL;
     }
-    bool right = value_type(v) == kinds[kind].root;
-    for (size_t i = 0; right && kind == CATALOG && i < value_count(v); i++)
-        right = value_type(value_at(v, i)) == VALUE_DICT;
-    if (right)
-        return v;
+    if (value_type(v) == kinds[kind].root)
+        return v; /* an element of a catalog that is no dictionary is that item's problem, not the catalog's
+                   */
     err_set(e, ERR_FORMAT, CAUSE_FORMAT, "%s is needed, found %s",
             kind == MANIFEST ? "a dictionary" : "an array of dictionaries", value_type_name(v));
     return NULL;

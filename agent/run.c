@@ -47,6 +47,15 @@ static void recover(struct run *r)
         log_warn("%s", e.text);
     }
     install_recover(&r->s->env);
+    static const char *const places[] = {TARGET_STATE, "private/var/db/receipts", NULL};
+    for (const char *const *at = places; *at != NULL; at++) {
+        if (!files_sweep(r->s->target.root, *at, &e)) {
+            log_warn("%s: %s", *at, e.text);
+        }
+    }
+    if (!files_sweep(r->s->target.data, "", &e)) {
+        log_warn("%s: %s", r->s->target.data_path, e.text);
+    }
 }
 
 /* --- rows ----------------------------------------------------------------------------------------------- */
@@ -529,7 +538,7 @@ int run_all(const struct options *o)
         code = attach(&s, o);
     } else if (code != 0) {
         log_error("%s", e.text);
-    } else {
+    } else if (!s.nothing_due) {
         progress_begin(s.progress);
         code = work(&r);
         log_info("ended with %d: %s", code, err_exit_meaning(code));

@@ -4,6 +4,7 @@
 #include "agent/depnotify.h"
 #include "agent/events.h"
 #include "agent/marker.h"
+#include "agent/request.h"
 #include "agent/splashbuddy.h"
 #include "agent/status.h"
 #include "agent/swiftdialog.h"
@@ -12,6 +13,7 @@
 #include "core/log.h"
 #include "core/os.h"
 #include "core/text.h"
+#include <poll.h>
 
 static bool is_splashbuddy(void *ctx, pid_t pid, const char *path)
 {
@@ -87,6 +89,7 @@ static void fill_env(struct session *s)
                                 .cache = s->target.cache,
                                 .tools = s->options->tools,
                                 .allow_missing_hash = s->prefs.allow_missing_hash,
+                                .item_timeout_ms = (uint64_t)s->prefs.item_timeout_s * 1000,
                                 .child_started = child_started,
                                 .ctx = s};
     env->cache_path =
@@ -105,6 +108,31 @@ static void set_levels(const struct options *o, const struct prefs *p)
         terminal = (enum log_level)(LOG_LEVEL_WARN + (o->verbosity > 3 ? 3 : o->verbosity));
     }
     log_levels(file > terminal ? file : terminal, terminal);
+}
+
+static void requested(void *ctx, int fd, short revents)
+{
+    struct session *s = ctx;
+    time_t now;
+    int ms;
+    (void)revents;
+    os_realtime(&now, &ms);
+    request_answer(s->target.state, fd, now, true);
+}
+
+/* Until the plan was once completed everything is; afterwards what AfterSuccess says, and requests. */
+static bool is_due(struct session *s)
+{
+    int granted = 0, ms;
+    time_t now;
+    bool open = !journal_completed(s->journal) || s->prefs.after_success == PREFS_AFTER_SCHEDULE;
+    s->listener_count = s->target.live ? os_activated_sockets(REQUEST_NAME, s->listeners, 4) : 0;
+    os_realtime(&now, &ms);
+    for (size_t i = 0; i < s->listener_count; i++) {
+        granted += request_answer(s->target.state, s->listeners[i], now, open);
+        loop_watch(s->loop, s->listeners[i], POLLIN, requested, s);
+    }
+    return open || granted > 0;
 }
 
 int session_prepare(struct session *s, const struct options *o, struct err *e)
@@ -146,6 +174,10 @@ int session_open(struct session *s, const struct options *o, struct err *e)
     if (code != 0) {
         return code;
     }
+    if (o->automatic && !is_due(s)) {
+        s->nothing_due = true;
+        return 0;
+    }
     s->logs = files_dir(s->target.root, TARGET_LOGS, true, 0755, e);
     if (s->logs < 0 || !log_open(s->logs, "daybreak.log", e)) {
         return EXIT_DIRECTORIES;
@@ -169,6 +201,9 @@ void session_close(struct session *s)
     }
     if (s->lock >= 0) {
         close(s->lock);
+    }
+    for (size_t i = 0; i < s->listener_count; i++) {
+        close(s->listeners[i]);
     }
     target_close(&s->target);
     loop_free(s->loop);

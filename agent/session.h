@@ -22,6 +22,10 @@ struct session {
     struct report *report;
     struct install_env env;
     const char *run_type; /* as Munki names it: auto, custom, manualcheck */
+    int listeners[4];     /* launchd's sockets for requests */
+    size_t listener_count;
+    bool nothing_due; /* --auto on a Mac that has completed its plan: end at once, nothing was opened further
+                       */
 };
 
 /* Open everything up to the facts: target, preferences, directories, lock, log, journal, writers. Returns 0,

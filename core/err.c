@@ -38,8 +38,8 @@ static const struct {
     [CAUSE_SIGNATURE] =
         {"signature",
          "sign the package with a Developer ID Installer certificate, or ask less in its pkginfo"},
-    [CAUSE_TEAM_ID] = {"team_id",
-                       "compare the signer, as daybreak pkg verify shows it, with team_id in the pkginfo"},
+    [CAUSE_TEAM_ID] =
+        {"team_id", "compare the signer (on a Mac: pkgutil --check-signature) with team_id in the pkginfo"},
     [CAUSE_DISK] = {"disk", "make room on the volume, or check it: diskutil verifyVolume /"},
     [CAUSE_FORMAT] = {"format", "correct the file in the repository: plutil -lint FILE finds most mistakes"},
     [CAUSE_LIMIT] = {"limit", "the file is larger or deeper than any real one: look at what produced it"},
@@ -58,8 +58,7 @@ static const struct {
     [CAUSE_DEPENDENCY] = {"dependency",
                           "repair the item that this one requires; this one then follows by itself"},
     [CAUSE_STOPPED] = {"stopped", "run again to continue: sudo /usr/local/daybreak/daybreak run"},
-    [CAUSE_INTERNAL] =
-        {"internal", "send the archive that daybreak logs --bundle FILE makes to whoever maintains Daybreak"},
+    [CAUSE_INTERNAL] = {"internal", "read the lines around it in /private/var/log/daybreak/daybreak.log"},
 };
 
 static const struct {

@@ -198,7 +198,7 @@ static bool on_body(void *ctx, const void *p, size_t n)
 static bool may_ask(const struct transfer *t, const struct fetch_place *p, struct err *e)
 {
     if (strcmp(p->scheme, "http") == 0 && !t->p->allow_http && !t->r.proved && !fetch_place_loopback(p))
-        return err_set(e, ERR_TRUST, CAUSE_TLS, "plain http is not acceptable for what no hash proves");
+        return err_set(e, ERR_TRUST, CAUSE_NONE, "plain http is not acceptable for what no hash proves");
     return true;
 }
 

@@ -200,7 +200,7 @@ bool files_replace(int dir, const char *path, const void *p, size_t n, mode_t mo
     if (fd < 0 || walk_is_root(name, path, e))
         goto out;
     for (int i = 0; file < 0 && i < TRIES; i++) {
-        walk_random_name(temp, sizeof temp, ".daybreak-");
+        walk_random_name(temp, sizeof temp, WALK_TEMP);
         file = create_at(fd, temp, mode);
         if (file < 0 && errno != EEXIST)
             break;

@@ -47,6 +47,9 @@ CHECKED bool files_stat(int dir, const char *path, struct stat *st, struct err *
  * never crossing a mount, immutable flags cleared. */
 CHECKED bool files_remove(int dir, const char *path, struct err *e);
 
+/* Remove what a files_replace that was killed left in directory path; a missing directory is fine. */
+CHECKED bool files_sweep(int dir, const char *path, struct err *e);
+
 /* Rename within one volume; the parents of to are made. */
 CHECKED bool files_rename(int dir, const char *from, const char *to, struct err *e);
 

@@ -66,7 +66,7 @@ static bool remove_one(struct removal *r, int fd, const char *name, unsigned dep
                        "cannot remove %s: another volume is mounted at %s in it", r->path, name);
     if (depth == REMOVE_DEPTH) {
         os_clear_flags(fd, name);
-        walk_random_name(moved, sizeof moved, ".daybreak-");
+        walk_random_name(moved, sizeof moved, WALK_TEMP);
         return renameat(fd, name, r->top, moved) == 0 || err_sys(e, "cannot move %s in %s", name, r->path);
     }
     int sub = open_doomed(fd, name);
@@ -101,6 +101,39 @@ bool files_remove(int dir, const char *path, struct err *e)
     bool ok = !walk_is_root(name, path, e) && (fstat(fd, &st) == 0 || err_sys(e, "%s", path));
     struct removal r = {.top = -1, .dev = ok ? st.st_dev : 0, .path = path};
     ok = ok && remove_one(&r, fd, name, 0, e);
+    close(fd);
+    return ok;
+}
+
+struct sweep {
+    int fd;
+    bool ok;
+    struct err *e;
+};
+
+static bool sweep_one(void *ctx, const char *name, const struct stat *st)
+{
+    struct sweep *s = ctx;
+    size_t n = strlen(WALK_TEMP);
+    if (S_ISREG(st->st_mode) && strncmp(name, WALK_TEMP, n) == 0 &&
+        strspn(name + n, "0123456789abcdef") == WALK_TEMP_DIGITS && name[n + WALK_TEMP_DIGITS] == '\0')
+        s->ok = unlinkat(s->fd, name, 0) == 0 || err_sys(s->e, "cannot remove %s", name);
+    return s->ok;
+}
+
+bool files_sweep(int dir, const char *path, struct err *e)
+{
+    struct err why;
+    int fd = files_dir(dir, path, false, 0, &why);
+    if (fd < 0) {
+        if (why.kind == ERR_NOT_FOUND)
+            return true;
+        if (e)
+            *e = why;
+        return false;
+    }
+    struct sweep s = {.fd = fd, .ok = true, .e = e};
+    bool ok = files_list(fd, "", sweep_one, &s, e) && s.ok;
     close(fd);
     return ok;
 }

@@ -29,6 +29,12 @@ void os_processes(bool (*fn)(void *ctx, pid_t pid, const char *path), void *ctx)
 /* A pipe, reading end first, both ends close-on-exec. */
 CHECKED bool os_pipe(int ends[2], struct err *e);
 
+/* Who is at the other end of a connected Unix socket. */
+CHECKED bool os_peer_uid(int fd, uid_t *uid, struct err *e);
+/* The listening sockets that launchd made for us under that name in the job's Sockets, set not to block;
+ * returns how many (0 when launchd did not start us, and on other systems). They belong to the caller. */
+size_t os_activated_sockets(const char *name, int *fds, size_t max);
+
 /* Let a spawned child inherit no descriptor from first on, as far as the platform can. Called when all other
  * actions are there; the result is to be added to the flags of posix_spawnattr_setflags. */
 short os_spawn_close_from(posix_spawn_file_actions_t *actions, int first);

@@ -218,3 +218,29 @@ void os_confine(const char **missing)
         sandbox_free_error(error);
     }
 }
+
+bool os_peer_uid(int fd, uid_t *uid, struct err *e)
+{
+    gid_t gid;
+    return getpeereid(fd, uid, &gid) == 0 || err_sys(e, "cannot tell who connects");
+}
+
+/* Declared by <launch.h>; the list is malloc'd by the system. */
+int launch_activate_socket(const char *name, int **fds, size_t *count);
+
+size_t os_activated_sockets(const char *name, int *fds, size_t max)
+{
+    int *list = NULL;
+    size_t count = 0, kept = 0;
+    if (launch_activate_socket(name, &list, &count) != 0)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        if (kept < max && fcntl(list[i], F_SETFL, O_NONBLOCK) == 0 &&
+            fcntl(list[i], F_SETFD, FD_CLOEXEC) == 0)
+            fds[kept++] = list[i];
+        else
+            close(list[i]);
+    }
+    free(list);
+    return kept;
+}

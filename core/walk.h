@@ -10,6 +10,9 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#define WALK_TEMP        ".daybreak-" /* temporary siblings: this and WALK_TEMP_DIGITS digits */
+#define WALK_TEMP_DIGITS 16
+
 /* Put path into the one form. ERR_REFUSED for "..", ERR_SYS when it is too long. */
 CHECKED bool walk_normal(char out[LIMIT_PATH + 1], const char *path, struct err *e);
 

@@ -23,6 +23,7 @@ struct build_product {
     size_t component_count;
     const char *title;                /* NULL: the first component's identifier */
     const char *identifier, *version; /* of the product, or both NULL */
+    const char *min_os;               /* allowed-os-versions: at least this macOS; NULL: any */
     time_t time;                      /* as above */
 };
 

@@ -1,7 +1,8 @@
+/* Invariant: a name is given only to what is whole and on the medium; the sibling exists only while the
+ * container is written, and close removes it whenever publish did not succeed. */
 #include "installer/build_output.h"
 #include "core/os.h"
 #include "core/text.h"
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -136,6 +136,11 @@ static bool distribution(struct making *m, struct buf *b)
             return false;
     if (!buf_printf(b, "    </choices-outline>\n"))
         return false;
+    if (p->min_os && !buf_printf(b,
+                                 "    <volume-check>\n        <allowed-os-versions>\n            <os-version "
+                                 "min=\"%s\"/>\n        </allowed-os-versions>\n    </volume-check>\n",
+                                 xml_escape(a, p->min_os)))
+        return false;
     for (size_t i = 0; i < m->count; i++) {
         const struct packageinfo *info = m->parts[i].info;
         const char *id = xml_escape(a, info->identifier);
@@ -172,6 +177,8 @@ static bool check(const struct build_product *p, struct err *e)
         return err_set(e, ERR_USAGE, CAUSE_INTERNAL, "identifier and version go together");
     if (p->identifier && (!packageinfo_identifier_ok(p->identifier) || !packageinfo_version_ok(p->version)))
         return err_set(e, ERR_USAGE, CAUSE_INTERNAL, "identifier or version cannot be");
+    if (p->min_os && (p->min_os[0] < '0' || p->min_os[0] > '9' || !packageinfo_version_ok(p->min_os)))
+        return err_set(e, ERR_USAGE, CAUSE_INTERNAL, "\"%s\" is no version of macOS", p->min_os);
     if (p->title && !packageinfo_version_ok(p->title))
         return err_set(e, ERR_USAGE, CAUSE_INTERNAL, "the title must be one short line");
     return true;

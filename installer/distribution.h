@@ -73,6 +73,7 @@ struct distribution_machine {
     /* true: lay out what would be installed, whatever machine this is: checks of architecture, system and
      * volume, scripted or not, are passed over (extract, list) */
     bool skip_checks;
+    bool skip_scripted; /* no foreign script is executed: neither are the checks that are one */
     /* is package id installed at exactly this version? NULL: nothing is. For the one expression known by
      * heart: my.choice.packageUpgradeAction != "installed" */
     bool (*installed)(void *ctx, const char *id, const char *version);

@@ -67,7 +67,7 @@ static bool check_machine(struct deciding *c, struct distribution_plan *plan)
         return false;
     if (c->m->skip_checks)
         return true;
-    if (c->d->scripted_check)
+    if (c->d->scripted_check && !c->m->skip_scripted)
         return err_set(c->e, ERR_REFUSED, CAUSE_INSTALLER,
                        "Distribution: %s, which only Apple's installer can judge", c->d->scripted_check);
     if (c->m->ram_gb > 0 && c->d->ram_gb > c->m->ram_gb)

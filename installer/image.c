@@ -5,7 +5,8 @@
  * property list; the first mount-point in system-entities is the volume.
  * 7-Zip gives an HFS volume as a folder named after it, beside nothing else; an APFS or ISO volume as its
  * content. -sns- leaves out attributes, which it would lay beside the files as "name:attribute". An absolute
- * link it leads into the folder it unpacks to (or leaves out with status 2): image_link undoes that. */
+ * link it leads into the folder it unpacks to (image_link undoes that), and many a harmless relative one it
+ * leaves out, with status 2: those are made afterwards. */
 #include "installer/image.h"
 #include "core/child.h"
 #include "core/files.h"
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #define IMAGE_PREFIX  "image-"
+#define LINKS_MAX     10000
 #define IMAGE_TIMEOUT ((uint64_t)1800 * 1000)
 
 bool image_is(const char *name)
@@ -132,21 +134,71 @@ static bool detach(const struct install_env *env, const char *mount)
 /* --- 7-Zip ------------------------------------------------------------------------------------------------
  */
 
+/* A link that 7-Zip did not dare to make: it leaves an empty file in its place and says so. */
+struct left_out {
+    struct left_out *next;
+    const char *path, *target;
+};
+
 struct unpacking {
+    struct arena *a;
     char error[256];
-    size_t links; /* that lead out of the image and were left out */
+    struct left_out *links;
+    size_t link_count;
     bool hfs;
 };
+
+/* "ERROR: Dangerous link path was ignored : X.app/Contents/up : ../../Y" */
+static bool take_left_out(struct unpacking *u, const char *line)
+{
+    static const char said[] = " was ignored : ", between[] = " : ";
+    const char *path = text_starts(line, "ERROR: Dangerous") ? strstr(line, said) : NULL;
+    const char *target = NULL;
+
+    if (!path || u->link_count >= LINKS_MAX)
+        return false;
+    path += sizeof said - 1;
+    for (const char *p = path; (p = strstr(p, between)) != NULL; p++)
+        target = p;
+    if (!target)
+        return false;
+    struct left_out *l = arena_alloc(u->a, sizeof *l);
+    l->path = arena_strndup(u->a, path, (size_t)(target - path));
+    l->target = arena_strdup(u->a, target + sizeof between - 1);
+    l->next = u->links;
+    u->links = l;
+    u->link_count++;
+    return true;
+}
 
 static void seven_line(void *ctx, bool is_stderr, const char *line)
 {
     struct unpacking *u = ctx;
     if (text_starts(line, "Type = HFS"))
         u->hfs = true;
-    if (text_starts(line, "ERROR") && strstr(line, "Dangerous"))
-        u->links++;
-    else if ((is_stderr || text_starts(line, "ERROR")) && !*u->error)
+    if (!take_left_out(u, line) && (is_stderr || text_starts(line, "ERROR")) && !*u->error)
         keep_line(u->error, sizeof u->error, line);
+}
+
+/* Make the links that were left out. Whoever reads the folder follows no link out of it. */
+static bool make_links(int place, const struct unpacking *u, struct err *e)
+{
+    for (const struct left_out *l = u->links; l; l = l->next) {
+        const char *name;
+        struct stat st;
+        int dir = files_parent(place, l->path, false, &name, e);
+        if (dir < 0)
+            return false;
+        bool ok = (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+                   (S_ISREG(st.st_mode) && st.st_size == 0 && unlinkat(dir, name, 0) == 0)) &&
+                  symlinkat(l->target, dir, name) == 0;
+        if (!ok)
+            err_sys(e, "link %s", l->path);
+        close(dir);
+        if (!ok)
+            return false;
+    }
+    return true;
 }
 
 struct single {
@@ -165,7 +217,7 @@ static bool single_entry(void *ctx, const char *name, const struct stat *st)
 static bool unpack(const struct install_env *env, int fd, int place, struct image *im, struct err *e)
 {
     struct arena *a = arena_open();
-    struct unpacking u = {.hfs = false};
+    struct unpacking u = {.a = a};
     struct single s = {.count = 0};
     struct child_end end;
     char why[64];
@@ -188,13 +240,14 @@ static bool unpack(const struct install_env *env, int fd, int place, struct imag
         err_wrap(e, "7-Zip");
         goto out;
     }
-    if (end.exit_code == 2 && u.links && !*u.error) {
-        log_warn("%zu links that lead out of the disk image were left out", u.links);
-    } else if (end.exit_code != 0 || end.signal) {
+    bool only_links = end.exit_code == 2 && u.links && !*u.error;
+    if ((end.exit_code != 0 || end.signal) && !only_links) {
         err_set(e, ERR_FORMAT, CAUSE_FORMAT, "it is no disk image that 7-Zip can read: %s",
                 *u.error ? u.error : child_end_text(&end, why, sizeof why));
         goto out;
     }
+    if (!make_links(place, &u, e))
+        goto out;
     if (u.hfs && !files_list(place, "", single_entry, &s, e))
         goto out;
     snprintf(im->path, sizeof im->path, "%s%s%s", folder, s.count == 1 ? "/" : "",

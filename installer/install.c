@@ -21,9 +21,11 @@
 
 #define STEP_TIMEOUT_S 3600
 
-static uint64_t step_timeout(const struct pkginfo *p)
+static uint64_t step_timeout(const struct install_env *env, const struct pkginfo *p)
 {
-    return (uint64_t)(p->timeout_s > 0 ? p->timeout_s : STEP_TIMEOUT_S) * 1000;
+    if (p->timeout_s > 0)
+        return (uint64_t)p->timeout_s * 1000;
+    return env->item_timeout_ms > 0 ? env->item_timeout_ms : STEP_TIMEOUT_S * (uint64_t)1000;
 }
 
 static const char *cache_file(const struct install_env *env, struct arena *a, const char *name)
@@ -46,7 +48,7 @@ static bool package_payload(const struct install_env *env, const struct pkginfo 
         .choices = p->choices,
         .environment = p->environment,
         .allow_setid = p->allow_setid,
-        .timeout_ms = step_timeout(p),
+        .timeout_ms = step_timeout(env, p),
     };
     return package_install(env, &job, out, e);
 }
@@ -118,7 +120,7 @@ static bool around(const struct install_env *env, const struct pkginfo *p, const
         out->scripts_skipped = true;
         return true;
     }
-    script_place_from(&where, env, step_timeout(p));
+    script_place_from(&where, env, step_timeout(env, p));
     return script_run(&where, key, text, NULL, code, e);
 }
 

@@ -382,6 +382,11 @@ static bool decode(struct payload *p, struct err *e)
                    (unsigned long long)ratio, beyond ? ", and to more than it claims" : "");
 }
 
+bool payload_over(const struct payload *p)
+{
+    return p->out_total > p->max;
+}
+
 /* Have n bytes in a row at pos. False at the end of the archive too. */
 static bool need(struct payload *p, size_t n, struct err *e)
 {

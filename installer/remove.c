@@ -408,6 +408,13 @@ static bool copied_items(const struct install_env *env, const struct pkginfo *p,
     return true;
 }
 
+static uint64_t step_timeout(const struct install_env *env, const struct pkginfo *p)
+{
+    if (p->timeout_s > 0)
+        return (uint64_t)p->timeout_s * 1000;
+    return env->item_timeout_ms > 0 ? env->item_timeout_ms : SCRIPT_TIMEOUT_MS;
+}
+
 static bool by_script(const struct install_env *env, const struct pkginfo *p, const char *program,
                       struct install_outcome *out, struct err *e)
 {
@@ -420,7 +427,7 @@ static bool by_script(const struct install_env *env, const struct pkginfo *p, co
     }
     if (!program && !p->uninstall_script)
         return err_set(e, ERR_FORMAT, CAUSE_SCRIPT, "uninstall_script is missing");
-    script_place_from(&where, env, (uint64_t)(p->timeout_s > 0 ? p->timeout_s : 0) * 1000);
+    script_place_from(&where, env, step_timeout(env, p));
     if (program ? !script_run_file(&where, program, &out->code, e)
                 : !script_run(&where, "uninstall_script", p->uninstall_script, NULL, &out->code, e))
         return false;
@@ -460,7 +467,7 @@ bool remove_item(const struct install_env *env, const struct pkginfo *p, const s
             .proved = p->uninstaller_hash != NULL,
             .allow_untrusted = p->allow_untrusted,
             .environment = p->environment,
-            .timeout_ms = (uint64_t)(p->timeout_s > 0 ? p->timeout_s : 3600) * 1000,
+            .timeout_ms = step_timeout(env, p),
         };
         return package_install(env, &job, out, e);
     }

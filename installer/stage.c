@@ -200,7 +200,8 @@ static bool choose(struct stage *s, const struct xar_member *m, struct err *e)
                                            .os_version =
                                                *s->request.os_version != '\0' ? s->request.os_version : "99",
                                            .root_volume = true,
-                                           .skip_checks = s->request.skip_checks};
+                                           .skip_checks = s->request.skip_checks,
+                                           .skip_scripted = !s->request.scripts};
     const struct value *choices = NULL;
     struct buf b;
     if (s->request.choices_len > 0) {
@@ -302,6 +303,10 @@ static bool unpack_member(struct stage *s, const struct xar_member *m, int dir, 
         c = cpio_open(p);
         ok = (unpack_all(u, c, e) && (bom == NULL || unpack_compare(u, bom, e))) || in_member(m, e);
         *count = *unpack_counted(u);
+    }
+    if (!ok && p != NULL && payload_over(p) && !rules->private_files) {
+        e->kind = ERR_SPACE; /* max was what is free on the volume */
+        e->cause = CAUSE_DISK;
     }
     unpack_free(u);
     cpio_free(c);

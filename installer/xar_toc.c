@@ -325,7 +325,7 @@ static bool inside(const struct xar_toc *t, const struct region *r, struct err *
 {
     if (r->offset <= t->file_size - t->heap && r->length <= t->file_size - t->heap - r->offset)
         return true;
-    return err_set(e, ERR_FORMAT, CAUSE_SIZE, "%s lies beyond the end of the file (cut short?)", r->what);
+    return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "%s lies beyond the end of the file (cut short?)", r->what);
 }
 
 static bool add_region(struct xar_toc *t, struct region r, struct err *e)

@@ -47,8 +47,7 @@ static bool expect(struct parser *p, const char *symbol)
     return at_symbol(p, symbol) ? lexeme_next(&p->l) : unexpected(p, expected);
 }
 
-/* --- the tree --------------------------------------------------------------------------------------------
- */
+/* ---- the tree ---------------------------------------------------------------------------------------- */
 
 static struct clause *make(struct parser *p, enum clause_kind kind, size_t at)
 {
@@ -95,7 +94,10 @@ static struct clause *parse_sum(struct parser *p);
 /* A value: what stands between commas, in brackets, beside operators. */
 static struct clause *parse_value(struct parser *p)
 {
+    if (!descend(p))
+        return NULL;
     struct clause *c = parse_sum(p);
+    p->depth--;
     return c && need_value(p, c) ? c : NULL;
 }
 
@@ -427,7 +429,8 @@ static struct clause *parse_comparison(struct parser *p)
     if (!left)
         return NULL;
     if (!at_operator(p, &op)) {
-        if (modifier == DIRECT)
+        bool word = p->l.t.kind != END && p->l.t.kind != SYMBOL && !at_word(p, "AND") && !at_word(p, "OR");
+        if (modifier == DIRECT && !word) /* in parentheses it may be part of a value */
             return left;
         (void)unexpected(p, "a comparison");
         return NULL;

@@ -2,10 +2,13 @@
  * else, and every other comparison with nil is false; a number and a string are never equal and cannot be
  * ordered, which is an error; strings order by code point; CONTAINS "" is false. */
 #include "manifests/compare.h"
+#include "core/limits.h"
 #include "core/text.h"
 #include "manifests/lexeme.h"
 #include "manifests/pattern.h"
 #include <stdarg.h>
+
+#define MEMORY_MAX (64 * LIMIT_MB)
 
 bool compare_bad(struct evaluation *ev, const struct clause *c, const char *fmt, ...)
 {
@@ -19,7 +22,7 @@ bool compare_bad(struct evaluation *ev, const struct clause *c, const char *fmt,
 
 bool compare_spend(struct evaluation *ev, size_t work)
 {
-    if (work > ev->work)
+    if (work > ev->work || arena_used(ev->a) > MEMORY_MAX)
         return err_set(ev->e, ERR_LIMIT, CAUSE_LIMIT, "evaluating it takes too much work");
     ev->work -= work;
     return true;
@@ -63,9 +66,10 @@ static int order_numbers(const struct value *a, const struct value *b)
 static bool fold(struct evaluation *ev, const struct clause *c, const struct value *v, const char **out)
 {
     *out = value_str(v);
-    if (!compare_spend(ev, strlen(*out) + 1))
+    bool changes = c->caseless || c->markless;
+    if (!compare_spend(ev, strlen(*out) / (changes ? 1 : 16) + 1))
         return false;
-    if (c->caseless || c->markless)
+    if (changes)
         *out = text_map(ev->a, *out, c->caseless, c->markless);
     return *out || compare_bad(ev, c, "text that is not UTF-8");
 }
@@ -86,12 +90,24 @@ static bool equal(struct evaluation *ev, const struct clause *options, const str
         if (!fold(ev, options ? options : &exact, a, &x) || !fold(ev, options ? options : &exact, b, &y))
             return false;
         *out = strcmp(x, y) == 0;
+    } else if (compare_is(a, VALUE_DICT) && compare_is(b, VALUE_DICT)) {
+        *out = value_count(a) == value_count(b);
+        for (size_t i = 0; *out && i < value_count(a); i++) {
+            const struct value *other = value_get(b, value_key(a, i));
+            *out = other != NULL;
+            if (other && !equal(ev, NULL, value_at(a, i), other, out))
+                return false;
+        }
     } else if (compare_is(a, VALUE_ARRAY) && compare_is(b, VALUE_ARRAY)) {
         *out = value_count(a) == value_count(b);
         for (size_t i = 0; *out && i < value_count(a); i++)
             if (!equal(ev, NULL, compare_element(ev, a, i), compare_element(ev, b, i), out))
                 return false;
     } else {
+        size_t size = 0;
+        (void)value_data(a, &size);
+        if (!compare_spend(ev, size / 16))
+            return false;
         *out = value_equal(a, b);
     }
     return true;
@@ -131,6 +147,8 @@ static bool between(struct evaluation *ev, const struct clause *c, const struct 
 {
     int low, high;
     *out = false;
+    if (!bounds)
+        return true;
     if (!compare_is(bounds, VALUE_ARRAY) || value_count(bounds) != 2)
         return compare_bad(ev, c, "expected an array of two after BETWEEN");
     const struct value *from = compare_element(ev, bounds, 0), *to = compare_element(ev, bounds, 1);
@@ -139,6 +157,15 @@ static bool between(struct evaluation *ev, const struct clause *c, const struct 
     if (!compare_order(ev, c, v, from, &low) || !compare_order(ev, c, v, to, &high))
         return false;
     *out = low >= 0 && high <= 0;
+    return true;
+}
+
+/* strstr may be the simple one, which compares the part at each place. */
+static bool find(struct evaluation *ev, const char *part, const char *text, bool *out)
+{
+    if (!compare_spend(ev, strlen(text) / 64 * strlen(part)))
+        return false;
+    *out = *part && strstr(text, part);
     return true;
 }
 
@@ -172,11 +199,9 @@ static bool compare_strings(struct evaluation *ev, const struct clause *c, const
         *out = *y && text_ends(x, y);
         return true;
     case CONTAINS:
-        *out = *y && strstr(x, y);
-        return true;
+        return find(ev, y, x, out);
     case IN:
-        *out = *x && strstr(y, x);
-        return true;
+        return find(ev, x, y, out);
     default:
         return pattern_like(y, x, &ev->work, out, ev->e);
     }

@@ -12,8 +12,7 @@ static void append(struct evaluation *ev, struct value *array, const struct valu
     value_append(ev->a, array, v ? v : ev->null);
 }
 
-/* --- conditions ------------------------------------------------------------------------------------------
- */
+/* ---- conditions -------------------------------------------------------------------------------------- */
 
 static bool decide_comparison(struct evaluation *ev, const struct clause *c, bool *out)
 {
@@ -38,6 +37,8 @@ static bool decide_comparison(struct evaluation *ev, const struct clause *c, boo
 
 bool evaluate_condition(struct evaluation *ev, const struct clause *c, bool *out)
 {
+    if (!compare_spend(ev, 1))
+        return false;
     switch (c->kind) {
     case CLAUSE_CONSTANT:
         *out = c->truth;
@@ -61,8 +62,7 @@ bool evaluate_condition(struct evaluation *ev, const struct clause *c, bool *out
     }
 }
 
-/* --- values ----------------------------------------------------------------------------------------------
- */
+/* ---- values ------------------------------------------------------------------------------------------ */
 
 /* name of a dictionary; of an array, that of each element. */
 static bool member(struct evaluation *ev, const struct clause *c, const struct value *of,
@@ -424,6 +424,8 @@ static bool cast_string(struct evaluation *ev, const struct clause *c, const str
         text_utc(text, t, -1);
         text[10] = ' ';
         (void)snprintf(text + 19, sizeof text - 19, " +0000");
+    } else if (value_int(v, &n)) {
+        (void)snprintf(text, sizeof text, "%lld", (long long)n);
     } else if (compare_is(v, VALUE_REAL)) {
         for (int digits = 1; digits <= 17; digits++) {
             (void)snprintf(text, sizeof text, "%.*g", digits, compare_real(v));
@@ -431,8 +433,6 @@ static bool cast_string(struct evaluation *ev, const struct clause *c, const str
             if (!(back < compare_real(v) || back > compare_real(v)))
                 break;
         }
-    } else if (value_int(v, &n)) {
-        (void)snprintf(text, sizeof text, "%lld", (long long)n);
     } else {
         return compare_bad(ev, c->left, "%s has no text", value_type_name(v));
     }

@@ -4,8 +4,9 @@
 #include "manifests/props.h"
 
 /* Evaluate text against facts (a dictionary). now: true UTC, for now(). Fails with ERR_FORMAT when it does
- * not parse or cannot be evaluated ("column 14: expected a string after BEGINSWITH"): the caller takes
- * that as false and warns. Bounded in time and depth for any text. */
+ * not parse or cannot be evaluated ("column 14: expected a string after BEGINSWITH"), with ERR_LIMIT when it
+ * is too long, too deep or too much work: the caller takes either as false and warns. Bounded in time, memory
+ * and depth for any text. */
 CHECKED bool predicate_eval(const char *text, const struct value *facts, time_t now, bool *result,
                             struct err *e);
 #endif

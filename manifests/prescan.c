@@ -120,8 +120,7 @@ static bool skip_blank(struct scan *s)
     }
 }
 
-/* --- before the root -------------------------------------------------------------------------------------
- */
+/* ---- before the root --------------------------------------------------------------------------------- */
 
 static bool skip_declaration(struct scan *s)
 {
@@ -218,8 +217,7 @@ static bool prologue(struct scan *s)
     }
 }
 
-/* --- tags and text ---------------------------------------------------------------------------------------
- */
+/* ---- tags and text ----------------------------------------------------------------------------------- */
 
 /* Read the tag at p, "<" included. */
 static bool read_tag(struct scan *s, struct tag *t)
@@ -348,8 +346,7 @@ static bool read_text(struct scan *s, const struct tag *open, char *out, size_t 
     return bad(s, open->at, "the file ends inside this <%s>", quote(open->name, open->len).text);
 }
 
-/* --- values ----------------------------------------------------------------------------------------------
- */
+/* ---- values ------------------------------------------------------------------------------------------ */
 
 /* The text of a number or date: neither references nor CDATA; white space around it is left out. */
 static bool read_word(struct scan *s, char *word, size_t size)

@@ -149,8 +149,7 @@ out:
     return v;
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------
- */
+/* ---- writing ----------------------------------------------------------------------------------------- */
 
 struct writer {
     struct buf *out;
@@ -402,8 +401,7 @@ bool props_encode_binary(const struct value *v, struct buf *out, struct err *e)
     return ok;
 }
 
-/* --- typed members ---------------------------------------------------------------------------------------
- */
+/* ---- typed members ----------------------------------------------------------------------------------- */
 
 static const struct value *member(const struct value *dict, const char *key, enum value_type type)
 {

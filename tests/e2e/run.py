@@ -51,6 +51,19 @@ def test_first_run_installs_second_run_does_nothing(w):
     assert mac.info()['managed_installs'] == []
 
 
+def test_installonly_uses_what_is_there(w):
+    """--installonly installs from Cache without asking anybody, and says what is not there"""
+    w.repo.simple('Alpha')
+    w.repo.simple('Beta')
+    w.repo.publish('Alpha', 'Beta')
+    mac = w.mac()
+    expect(mac.run('--checkonly'), 0)
+    os.unlink(mac.path('Library/Daybreak/Cache/Beta-1.0.pkg'))
+    mac.prefs['SoftwareRepoURL'] = 'file:///nowhere'
+    expect(mac.run('--installonly'), 2, 'Beta-1.0.pkg is not in Cache')
+    assert mac.states() == {'Alpha': 'success', 'Beta': 'failed'}, mac.states()
+
+
 def test_report_and_install_log(w):
     """Munki's report and Install.log say what happened"""
     w.repo.simple('Good', display_name='Good One')
@@ -388,6 +401,9 @@ def test_bad_missing_hash(w):
     mac = w.mac()
     expect(mac.run(), 2, 'installer_item_hash|no hash')
     mac.prefs['AllowMissingHash'] = True
+    expect(mac.run(), 2, 'signature')
+    w.repo.items[0]['allow_untrusted'] = True
+    w.repo.publish('Alpha')
     expect(mac.run(), 0)
 
 
@@ -534,6 +550,32 @@ def test_bad_signature_is_asked_for(w):
         assert not os.path.exists(mac.path('Library', name))
 
 
+def test_auto_records_its_code_and_exits_0(w):
+    """launchd restarts what exits non-zero: an outcome that could be reported is exit 0"""
+    w.repo.simple('Bad', scripts={'preinstall': '#!/bin/sh\nexit 3\n'})
+    w.repo.publish('Bad')
+    mac = w.mac()
+    expect(mac.run('--auto', '--scripts', 'run'), 0)
+    assert mac.status()['exit_code'] == 2 and mac.status()['trigger'] == 'auto'
+    assert mac.report()['RunType'] == 'auto'
+
+
+def test_auto_after_success_ends_at_once(w):
+    """a Mac that has completed its plan is left alone by launchd's starts, unless AfterSuccess says schedule"""
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    server = w.nginx()
+    mac = w.mac(server.url)
+    expect(mac.run('--auto'), 0)
+    before, asked = lib.snapshot(mac.root, ('Library/Daybreak/lock', 'Library/Daybreak/journal')), len(server.requests())
+    r = expect(mac.run('--auto'), 0)
+    assert lib.snapshot(mac.root, ('Library/Daybreak/lock', 'Library/Daybreak/journal')) == before
+    assert len(server.requests()) == asked and not r.out, r
+    mac.prefs['AfterSuccess'] = 'schedule'
+    expect(mac.run('--auto'), 0)
+    assert len(server.requests()) > asked
+
+
 # --- stop, lock, status -----------------------------------------------------------------------------------------
 
 SLOW = '#!/bin/sh\nmkfifo "$3/go" 2>/dev/null\necho $$ >"$3/started"\nread line <"$3/go"\nexit 0\n'
@@ -545,9 +587,8 @@ def test_second_run_finds_the_lock(w):
     mac = w.mac()
     p = mac.start('run', '--scripts', 'run')
     try:
-        wait_for(lambda: os.path.exists(mac.path('started')))
-        r = expect(mac.run(), 5, 'process %d' % p.pid)
-        assert 'slow' in r.err, r
+        wait_for(lambda: os.path.exists(mac.path('started')) and mac.status()['current'] == 'slow')
+        expect(mac.run(), 5, 'process %d' % p.pid, 'at slow')
         assert expect(mac('status', '--line'), 0).out.startswith('RUNNING ')
     finally:
         open(mac.path('go'), 'w').close()

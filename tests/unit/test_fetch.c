@@ -502,7 +502,7 @@ static void redirect_policies(void **state)
     o = GET(.policy = all, .urls = {url("/loop?loop=1")});
     assert_failed(o, ERR_REFUSED, CAUSE_LIMIT);
     /* plain http is only good enough for what is proved */
-    assert_failed(GET(.policy = all, .urls = {to("/r", "http://repo.invalid/")}), ERR_TRUST, CAUSE_TLS);
+    assert_failed(GET(.policy = all, .urls = {to("/r", "http://repo.invalid/")}), ERR_TRUST, CAUSE_NONE);
     all.attempts = 1;
     assert_failed(GET(.policy = all, .urls = {to("/r", "http://repo.invalid/")}, .proved = true), ERR_NET,
                   CAUSE_DNS);
@@ -713,7 +713,7 @@ static void nobody_there(void **state)
     assert_failed(o, ERR_NET, CAUSE_TCP);
     o = GET(.policy = {.attempts = 1}, .urls = {"http://nothing.invalid/x"}, .proved = true);
     assert_failed(o, ERR_NET, CAUSE_DNS);
-    assert_failed(GET(.urls = {"http://nothing.invalid/x"}), ERR_TRUST, CAUSE_TLS);
+    assert_failed(GET(.urls = {"http://nothing.invalid/x"}), ERR_TRUST, CAUSE_NONE);
     o = GET(.policy = {.attempts = 1, .allow_http = true}, .urls = {"http://nothing.invalid/x"});
     assert_failed(o, ERR_NET, CAUSE_DNS);
 }
@@ -728,7 +728,7 @@ static void mirrors(void **state)
     assert_failed(GET(.urls = {url("/gone"), url("/gone2")}), ERR_NOT_FOUND, CAUSE_HTTP_4XX);
     assert_failed(GET(.policy = {.attempts = 1}, .urls = {url("/gone"), dead}), ERR_NET, CAUSE_TCP);
     assert_failed(GET(.policy = {.attempts = 1}, .urls = {dead, url("/gone")}), ERR_NET, CAUSE_TCP);
-    assert_failed(GET(.urls = {url("/gone"), "http://nothing.invalid/x"}), ERR_TRUST, CAUSE_TLS);
+    assert_failed(GET(.urls = {url("/gone"), "http://nothing.invalid/x"}), ERR_TRUST, CAUSE_NONE);
     /* the first has another file, the second cuts, the third is good */
     struct err e;
     struct sink_want w = wanted(10000, 0);

@@ -219,14 +219,14 @@ static void moving_again_ends_in_the_same_tree(void **state)
     (void)state;
     for (int round = 0; round < 2; round++) {
         stage();
-        staged_dir("again", 0555);
+        staged_dir("again", 0750);
         staged_file("again/one", "1", 0444);
         staged_dir("again/sub", 0755);
         staged_file("again/sub/two", "2", 0644);
         const struct place p = place_at("/");
         both(&p);
         assert_string_equal(text_of("again/sub/two"), "2");
-        assert_int_equal(mode_of("again"), 0555);
+        assert_int_equal(mode_of("again"), 0750);
         assert_int_equal(mode_of("again/one"), 0444);
     }
     stage();

@@ -74,8 +74,7 @@ static const char *encode(const struct value *v)
     return text;
 }
 
-/* --- XML: accepted ---------------------------------------------------------------------------------------
- */
+/* ---- XML: accepted ----------------------------------------------------------------------------------- */
 
 static void reads_every_type(void **state)
 {
@@ -162,8 +161,7 @@ static void accepts_what_apple_accepts(void **state)
     assert_string_equal(value_key(v, 1), "");
 }
 
-/* --- XML: refused ----------------------------------------------------------------------------------------
- */
+/* ---- XML: refused ------------------------------------------------------------------------------------ */
 
 static void refuses_bodies(void **state)
 {
@@ -348,8 +346,7 @@ static void refuses_size(void **state)
     assert_int_equal(refusal(text, n).kind, ERR_LIMIT);
 }
 
-/* --- binary ----------------------------------------------------------------------------------------------
- */
+/* ---- binary ------------------------------------------------------------------------------------------ */
 
 /* Objects given as bytes; every offset one byte, every reference one byte, the first object on top. */
 static const struct value *binary(const unsigned char *const objects[], const size_t sizes[], size_t count,
@@ -493,8 +490,7 @@ static void refuses_binary_trailers(void **state)
     buf_release(&b);
 }
 
-/* --- writing ---------------------------------------------------------------------------------------------
- */
+/* ---- writing ----------------------------------------------------------------------------------------- */
 
 static void writes_as_apple(void **state)
 {
@@ -575,8 +571,7 @@ static void writing_fails(void **state)
         strstr(encode(value_new_str(arena, "a\xff\xc3\xa9\xc3")), "a\xef\xbf\xbd\xc3\xa9\xef\xbf\xbd<"));
 }
 
-/* --- the tree --------------------------------------------------------------------------------------------
- */
+/* ---- the tree ---------------------------------------------------------------------------------------- */
 
 static void typed_members(void **state)
 {

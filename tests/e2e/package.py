@@ -1,0 +1,413 @@
+#!/usr/bin/env python3
+"""Packages through the whole program: those of the field, those made here, those made to harm.
+package.py [--program build/daybreak] [--only WORD]
+
+What a package holds is read a second time by others: 7z opens the archive, bsdtar (libarchive) the payloads.
+Samples come from $DAYBREAK_SHARED, else ../shared beside the project; without them those tests are skipped.
+"""
+import argparse
+import hashlib
+import os
+import plistlib
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import lib
+from run import expect
+
+SAMPLES = os.path.join(os.environ.get('DAYBREAK_SHARED') or os.path.join(lib.TOP, '..', 'shared'), 'samples')
+NOT_PACKAGES = ('curl__curl__curl.pkg', 'Homebrew__brew__container.pkg')
+BAD_SIGNATURE = 'korylprince__goxar__bad_signature.pkg'
+# What an installation may leave beside the package's own files.
+RECEIPTS = 'private/var/db/receipts'
+OWN = ('Library/Daybreak', 'private/var/log/daybreak', RECEIPTS, 'var', 'etc', 'tmp')
+
+
+def samples(folder):
+    """The files of a folder of samples, sorted."""
+    path = os.path.join(SAMPLES, folder)
+    if not os.path.isdir(path):
+        raise lib.Skip('%s is not there' % path)
+    return [os.path.join(path, f) for f in sorted(os.listdir(path)) if '.pkg' in f]
+
+
+def index():
+    """{name of a file of synthetic/malformed: 'refuse' or 'tame'} by the samples' own index."""
+    with open(os.path.join(SAMPLES, 'INDEX.md'), encoding='utf-8') as f:
+        return dict(re.findall(r'^\| (\S+\.pkg) \| (refuse|tame) \|$', f.read(), re.M))
+
+
+def others(*argv, **kw):
+    """Run 7z or bsdtar, which must say yes."""
+    if not shutil.which(argv[0]):
+        raise lib.Skip('%s is not installed' % argv[0])
+    p = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=lib.DEADLINE, **kw)
+    assert p.returncode == 0, '%s: exit %d\n%s' % (' '.join(argv), p.returncode, p.stderr.decode(errors='replace'))
+    return p.stdout
+
+
+def opened(package, folder):
+    """The archive as 7z unpacks it: [(folder of the component, its PackageInfo)]."""
+    os.makedirs(folder)
+    others('7z', 'x', '-txar', '-y', '-o' + folder, package)
+    found = []
+    for base, _, files in os.walk(folder):
+        if 'PackageInfo' in files:
+            found.append((base, ElementTree.parse(os.path.join(base, 'PackageInfo')).getroot()))
+    return sorted(found, key=lambda c: c[0])
+
+
+def at_home(path):
+    """var, etc and tmp are below private."""
+    return 'private/' + path if path.split('/')[0] in ('var', 'etc', 'tmp') else path
+
+
+def apple_double(path, full):
+    if not os.path.basename(path).startswith('._') or os.path.islink(full) or not os.path.isfile(full):
+        return False
+    with open(full, 'rb') as f:
+        return f.read(4) == b'\x00\x05\x16\x07'
+
+
+def row(full):
+    """(kind, permission bits, content or target) without set-id bits."""
+    st = os.lstat(full)
+    if stat.S_ISLNK(st.st_mode):
+        return 'link', 0, os.readlink(full)
+    if stat.S_ISDIR(st.st_mode):
+        return 'dir', st.st_mode & 0o1777, ''
+    with open(full, 'rb') as f:
+        return 'file', st.st_mode & 0o1777, hashlib.sha256(f.read()).hexdigest()
+
+
+def tree(root, prefix=''):
+    """{path: row} of everything below root."""
+    rows = {}
+    for base, dirs, files in os.walk(root):
+        for name in dirs + files:
+            full = os.path.join(base, name)
+            path = os.path.normpath(os.path.join(prefix, os.path.relpath(full, root)))
+            if not apple_double(path, full):
+                rows[at_home(path)] = row(full)
+    return rows
+
+
+def independent(package, folder):
+    """What the package installs, read by others: ({path: row}, [(identifier, version)], are there scripts?)."""
+    rows, receipts, scripted = {}, [], False
+    for i, (component, info) in enumerate(opened(package, folder + '/xar')):
+        receipts.append((info.get('identifier'), info.get('version')))
+        scripted |= any(info.find('scripts/' + name) is not None for name in ('preinstall', 'postinstall'))
+        payload = os.path.join(component, 'Payload')
+        if os.path.exists(payload):
+            out = '%s/payload%d' % (folder, i)
+            os.makedirs(out)
+            others('bsdtar', '-xpf', payload, '-C', out)
+            rows.update(tree(out, info.get('install-location', '/').strip('/')))
+    return rows, receipts, scripted
+
+
+def frame(path):
+    """A directory that the program makes for itself, or that var, etc and tmp lead to."""
+    return path in ('private/etc', 'private/tmp') or any(o.startswith(path + '/') for o in OWN)
+
+
+def strangers(root, rows):
+    """Paths of the target that nobody has named, which are no parents of such either."""
+    known = set(rows)
+    for path in rows:
+        while path:
+            path = os.path.dirname(path)
+            known.add(path)
+    return [p for p in lib.snapshot(root, OWN) if p not in known and not frame(p)]
+
+
+def differences(mac, rows):
+    """How the target differs from rows. Directories that the program keeps its own things in were there before."""
+    bad = []
+    for path, expected in sorted(rows.items()):
+        full = mac.path(path)
+        if not os.path.lexists(full):
+            bad.append('%s is missing' % path)
+            continue
+        got = row(full)
+        if expected[0] == 'dir' and frame(path):
+            got, expected = got[0], expected[0]
+        if got != expected:
+            bad.append('%s: %s, expected %s' % (path, got, expected))
+    return bad + ['%s is too much' % p for p in strangers(mac.root, rows)]
+
+
+def set_id(root):
+    return [p for p, r in lib.snapshot(root).items() if r[0] != 'link' and r[1] & 0o6000]
+
+
+def offer(w, package, name='Sample', **keys):
+    """A repository that has package alone."""
+    shutil.copyfile(package, os.path.join(w.repo.path, 'pkgs', 'sample.pkg'))
+    w.repo.items.clear()
+    w.repo.item(name, package='sample.pkg', **keys)
+    w.repo.publish(name)
+
+
+def receipts_of(pairs):
+    return [{'packageid': i, 'version': v} for i, v in pairs]
+
+
+# --- packages of the field ------------------------------------------------------------------------------------
+
+def test_good_samples_install(w):
+    """each package of the field leaves the files, modes and links that others read in it, and its receipts"""
+    bad, packages, files = [], 0, 0
+    for i, package in enumerate(samples('pkgs')):
+        name = os.path.basename(package)
+        if name in NOT_PACKAGES or name == BAD_SIGNATURE:
+            continue
+        rows, receipts, scripted = independent(package, '%s/independent%d' % (w.folder, i))
+        assert receipts, '%s: 7z finds no PackageInfo' % name
+        offer(w, package, receipts=receipts_of(receipts))
+        mac = w.mac(name='mac%d' % i)
+        r = mac.run()
+        # a package of scripts alone has not been installed when they have not run, and leaves no receipt
+        expected = 'skipped' if scripted and not rows else 'success'
+        if r.code not in (0, 4) or mac.states() != {'Sample': expected}:
+            bad.append('%s: exit %d: %s %s' % (name, r.code, mac.states(), mac.failure('Sample')))
+            continue
+        if scripted != ('scripts skipped' in (mac.item('Sample')['reason'] or '')):
+            bad.append('%s: reason %s' % (name, mac.item('Sample')['reason']))
+        bad += ['%s: %s' % (name, d) for d in differences(mac, rows)]
+        if expected == 'skipped':
+            receipts = []
+        left = sorted(os.listdir(mac.path(RECEIPTS))) if os.path.isdir(mac.path(RECEIPTS)) else []
+        if left != sorted(r[0] + kind for r in receipts for kind in ('.bom', '.plist')):
+            bad.append('%s: the receipts are %s' % (name, left))
+            continue
+        for identifier, version in receipts:
+            with open(mac.path(RECEIPTS, identifier + '.plist'), 'rb') as f:
+                receipt = plistlib.load(f)
+            if (receipt['PackageIdentifier'], receipt['PackageVersion']) != (identifier, version):
+                bad.append('%s: receipt says %s' % (name, receipt))
+            if not os.path.getsize(mac.path(RECEIPTS, identifier + '.bom')):
+                bad.append('%s: %s.bom is empty' % (name, identifier))
+        bad += ['%s: %s has a set-id bit' % (name, p) for p in set_id(mac.root)]
+        packages, files = packages + 1, files + len(rows)
+    assert not bad, '\n'.join(bad[:40])
+    assert packages >= 26 and files > 1000, (packages, files)
+    print('    %d packages, %d members' % (packages, files))
+
+
+def test_not_packages_are_refused(w):
+    """what only bears the name of a package fails with one sentence"""
+    for i, package in enumerate(p for p in samples('pkgs') if os.path.basename(p) in NOT_PACKAGES):
+        offer(w, package, OnDemand=True)
+        mac = w.mac(name='mac%d' % i)
+        r = expect(mac.run(), 2)
+        refused(mac, r, 'format')
+        assert not strangers(mac.root, {}), strangers(mac.root, {})
+
+
+def refused(mac, result, cause=None):
+    """The item failed, and one sentence says so."""
+    assert mac.states() == {'Sample': 'failed'}, (mac.states(), str(result))
+    failure = mac.failure('Sample')
+    message = failure['message']
+    assert message and '\n' not in message and not message.endswith('.') and len(message) < 600, failure
+    assert cause in (None, failure['cause']), failure
+    errors = [line for line in result.err.splitlines() if line.startswith('ERROR')]
+    assert len(errors) <= 1, str(result)
+
+
+# --- packages made here ---------------------------------------------------------------------------------------
+
+def build(w, *argv):
+    p = subprocess.run([w.program, 'pkg', 'build', *argv], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                       timeout=lib.DEADLINE, env=dict(os.environ, SOURCE_DATE_EPOCH='1700000000'))
+    assert p.returncode == 0, p.stderr
+    return argv[-1]
+
+
+def write(path, data, mode=0o644):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, 'wb') as f:
+        f.write(data)
+    os.chmod(path, mode)
+
+
+def grow(folder):
+    """A tree with what trees have."""
+    write(folder + '/usr/local/bin/tool', b'#!/bin/sh\nexit 0\n', 0o755)
+    write(folder + '/usr/local/share/tool/data', bytes(range(256)) * 3000)
+    write(folder + '/usr/local/share/tool/empty', b'')
+    write(folder + '/Library/Tool/na\u00efve name/\U0001f34f.txt'.encode().decode(), 'apple \u00fc'.encode(), 0o600)
+    os.symlink('../bin/tool', folder + '/usr/local/share/link')
+    os.symlink('/nowhere', folder + '/usr/local/share/dangling')
+    os.link(folder + '/usr/local/share/tool/data', folder + '/usr/local/share/tool/twin')
+    os.makedirs(folder + '/Library/Tool/hollow')
+    for base, _, _ in os.walk(folder):
+        os.chmod(base, 0o755)
+
+
+def test_built_packages_are_read_by_others(w):
+    """7z and bsdtar read what pkg build makes, tree for tree; the same input gives the same bytes"""
+    root, scripts = w.folder + '/tree', w.folder + '/scripts'
+    grow(root)
+    write(scripts + '/postinstall', b'#!/bin/sh\nexit 0\n', 0o755)
+    one = ['--payload', root, '--scripts', scripts, '--identifier', 'com.example.tool', '--version', '1.2']
+    built = {}
+    for turn in ('a', 'b'):
+        component = build(w, *one, '%s/component-%s.pkg' % (w.folder, turn))
+        second = build(w, '--payload', root, '--identifier', 'com.example.second', '--version', '3', '--install-location',
+                       '/opt/second', '%s/second-%s.pkg' % (w.folder, turn))
+        # a member of a product bears its file's name: the same in both turns
+        os.makedirs(w.folder + '/' + turn)
+        for path, name in ((component, 'one.pkg'), (second, 'two.pkg')):
+            shutil.copyfile(path, '%s/%s/%s' % (w.folder, turn, name))
+        product = build(w, '--component', w.folder + '/%s/one.pkg' % turn, '--component', w.folder + '/%s/two.pkg' % turn,
+                        '--title', 'Tool & Die', '--identifier', 'com.example.product', '--version', '1.2',
+                        '%s/product-%s.pkg' % (w.folder, turn))
+        for kind, path in (('component', component), ('second', second), ('product', product)):
+            with open(path, 'rb') as f:
+                data = f.read()
+            assert built.setdefault(kind, data) == data, '%s: the same input gave other bytes' % kind
+            others('7z', 't', '-txar', path)
+            names = others('bsdtar', '-tf', path).decode().split()
+            assert any(n.endswith('Payload') for n in names) and any(n.endswith('PackageInfo') for n in names), names
+    for kind, homes in (('component', ['']), ('second', ['opt/second']), ('product', ['', 'opt/second'])):
+        rows, receipts, _ = independent('%s/%s-a.pkg' % (w.folder, kind), '%s/read-%s' % (w.folder, kind))
+        expected = {}
+        for home in homes:
+            expected.update(tree(root, home))
+        assert rows == expected, (kind, lib.difference(expected, rows))
+        assert len(receipts) == len(homes), receipts
+    offer(w, w.folder + '/product-a.pkg', receipts=receipts_of([('com.example.tool', '1.2'), ('com.example.second', '3')]))
+    mac = w.mac()
+    expect(mac.run(), 0)
+    bad = differences(mac, dict(tree(root), **tree(root, 'opt/second')))
+    assert not bad, bad
+
+
+def made_constants():
+    """NAME, VERSION and DOMAIN as the Makefile has them."""
+    with open(lib.TOP + '/Makefile') as f:
+        return dict(re.findall(r'^(NAME|VERSION|DOMAIN)\s*=\s*(\S+)$', f.read(), re.M))
+
+
+def test_package_of_daybreak(w):
+    """the program's own package: no Mac takes the test package; one of that system gets its files"""
+    if os.path.realpath(w.program) != os.path.realpath(lib.TOP + '/build/daybreak'):
+        raise lib.Skip('the package is made from build/daybreak, and another program is tested')
+    if os.path.exists(lib.TOP + '/build/macos/daybreak'):
+        raise lib.Skip('build/macos/daybreak is there: the package is the real one')
+    names = made_constants()
+    version, domain = names['VERSION'], names['DOMAIN']
+    subprocess.run(['sh', lib.TOP + '/pkg/make.sh'], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                   env=dict(os.environ, VERSION=version, DOMAIN=domain), timeout=lib.DEADLINE)
+    offer(w, '%s/build/daybreak-%s-test.pkg' % (lib.TOP, version), receipts=receipts_of([(domain + '.pkg', version)]))
+
+    today = w.mac(name='today')
+    today.facts['os_vers'] = '15.4'
+    refused(today, expect(today.run(), 2, r'99\.0'))
+    assert not strangers(today.root, {}), strangers(today.root, {})
+
+    mac = w.mac(name='tomorrow')
+    mac.facts['os_vers'] = '99.0'
+    expect(mac.run(), 0)
+    assert mac.states() == {'Sample': 'success'} and mac.item('Sample')['reason'] == 'scripts skipped', mac.item('Sample')
+    program = mac.path('usr/local/daybreak/daybreak')
+    assert stat.S_IMODE(os.lstat(program).st_mode) == 0o755
+    said = subprocess.run([program, '--version'], capture_output=True, text=True, timeout=lib.DEADLINE)
+    assert said.returncode == 0 and version in said.stdout, said
+    for folder, job in (('LaunchDaemons', 'run'), ('LaunchAgents', 'session')):
+        path = mac.path('Library', folder, '%s.%s.plist' % (domain, job))
+        assert stat.S_IMODE(os.lstat(path).st_mode) == 0o644, path
+        with open(path, 'rb') as f:
+            d = plistlib.load(f)
+        assert d['Label'] == '%s.%s' % (domain, job), d
+        assert d['ProgramArguments'][0] == '/usr/local/daybreak/daybreak', d
+    with open(mac.path('private/etc/paths.d/daybreak')) as f:
+        assert f.read() == '/usr/local/daybreak\n'
+    with open(mac.path(RECEIPTS, domain + '.pkg.plist'), 'rb') as f:
+        assert plistlib.load(f)['PackageVersion'] == version
+    assert os.path.exists(mac.path(RECEIPTS, domain + '.pkg.bom'))
+    for base, dirs, files in os.walk(mac.path('usr')):
+        for name in dirs + files:
+            assert not os.lstat(os.path.join(base, name)).st_mode & 0o6022, os.path.join(base, name)
+
+
+def test_upgrade_and_reinstall(w):
+    """version 2 over version 1; again, nothing; gone from the disk, again"""
+    first = {'Library/Tool/same': b'one', 'Library/Tool/old': b'old'}
+    second = {'Library/Tool/same': b'two', 'Library/Tool/new/file': b'new'}
+    mac = w.mac()
+    w.repo.simple('Tool', '1.0', first)
+    w.repo.publish('Tool')
+    expect(mac.run(), 0)
+    shutil.rmtree(w.repo.scratch + '/Tool.root')
+    w.repo.simple('Tool', '2.0', second)
+    w.repo.publish('Tool')
+    expect(mac.run(), 0)
+    assert mac.states() == {'Tool': 'success'}, mac.states()
+    for path, data in second.items():
+        with open(mac.path(path), 'rb') as f:
+            assert f.read() == data, path
+    with open(mac.path(RECEIPTS, 'com.example.tool.plist'), 'rb') as f:
+        assert plistlib.load(f)['PackageVersion'] == '2.0'
+    before = lib.snapshot(mac.root, ('Library/Daybreak', 'private/var/log'))
+    expect(mac.run(), 0)
+    assert mac.states() == {'Tool': 'skipped'}, mac.states()
+    changed = lib.difference(before, lib.snapshot(mac.root, ('Library/Daybreak', 'private/var/log')))
+    assert not changed, changed
+    os.unlink(mac.path(RECEIPTS, 'com.example.tool.plist'))
+    shutil.rmtree(mac.path('Library/Tool'))
+    expect(mac.run(), 0)
+    assert mac.states() == {'Tool': 'success'}, mac.states()
+    with open(mac.path('Library/Tool/same'), 'rb') as f:
+        assert f.read() == b'two'
+
+
+# --- packages made to harm ------------------------------------------------------------------------------------
+
+def test_hostile_samples(w):
+    """a package made to harm fails or is tamed: nothing outside the target, no set-id bit, no crash, no hang"""
+    judged, bad = index(), []
+    w.mac(name='neighbour')
+    write(w.folder + '/neighbour/root/evil', b'mine')
+    outside = [p for p in ('/tmp/evil', '/evil', '/opt/evil') if not os.path.lexists(p)]
+    count = 0
+    for i, package in enumerate(samples('synthetic/malformed')):
+        name = os.path.basename(package)
+        offer(w, package, OnDemand=True)
+        mac = w.mac(name='world/mac%d' % i)
+        mac.argv('run')
+        leave_out = ('world/mac%d/root' % i,)
+        before = lib.snapshot(w.folder, leave_out)
+        r = mac.run()
+        count += 1
+        state = mac.states()['Sample']
+        if state == 'failed' and r.code == 2:
+            refused(mac, r)
+            bad += ['%s: %s was left' % (name, p) for p in strangers(mac.root, {})]
+            bad += ['%s: a receipt was left: %s' % (name, p) for p in os.listdir(mac.path(RECEIPTS))] \
+                if os.path.isdir(mac.path(RECEIPTS)) else []
+        elif judged[name] == 'refuse' or r.code != 0 or state != 'success':
+            bad.append('%s: exit %d, %s' % (name, r.code, state))
+        bad += ['%s: outside: %s' % (name, d) for d in lib.difference(before, lib.snapshot(w.folder, leave_out))]
+        bad += ['%s: %s has a set-id bit' % (name, p) for p in set_id(mac.root)]
+        bad += ['%s: %s was made' % (name, p) for p in outside if os.path.lexists(p)]
+        staging = mac.path('Library/Daybreak/Staging')
+        bad += ['%s: Staging has %s' % (name, p) for p in (os.listdir(staging) if os.path.isdir(staging) else [])]
+        shutil.rmtree(mac.root)
+    assert not bad, '\n'.join(bad[:40])
+    assert count >= 40, count
+
+
+if __name__ == '__main__':
+    ap = argparse.ArgumentParser()
+    ap.add_argument('--program', default=lib.TOP + '/build/daybreak')
+    ap.add_argument('--only')
+    a = ap.parse_args()
+    sys.exit(lib.main(dict(globals()), 'package', a.only, os.path.abspath(a.program)))

@@ -1,0 +1,153 @@
+/* cmd_pkg: the verbs that need no worker, as they are called: exit codes, and what --json says. */
+#include "agent/cmd.h"
+#include "core/text.h"
+#include "package.h"
+#include <jansson.h>
+#include <sys/stat.h>
+
+static struct err e;
+static char base[] = "/tmp/test_cmd_pkg.XXXXXX";
+static int dir;
+
+/* Run "pkg …" with standard output into a file; *out is what it printed. */
+static int run(char out[8192], const char *const *words)
+{
+    char *argv[20];
+    int argc = 0, saved = dup(STDOUT_FILENO), fd = package_file("", 0);
+    for (; words[argc]; argc++)
+        argv[argc] = strdup(words[argc]);
+    argv[argc] = NULL;
+    fflush(stdout);
+    dup2(fd, STDOUT_FILENO);
+    int code = cmd_pkg(argc, argv);
+    fflush(stdout);
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+    ssize_t n = pread(fd, out, 8191, 0);
+    out[n > 0 ? n : 0] = '\0';
+    close(fd);
+    for (int i = 0; i < argc; i++)
+        free(argv[i]);
+    return code;
+}
+
+#define RUN(out, ...) run(out, (const char *const[]){"pkg", __VA_ARGS__, NULL})
+
+static json_t *object(const char *s)
+{
+    json_t *j = json_loads(s, 0, NULL);
+    if (!j)
+        fail_msg("no JSON: %s", s);
+    assert_int_equal(json_integer_value(json_object_get(j, "schema")), 1);
+    return j;
+}
+
+static const char *string(const json_t *j, const char *key)
+{
+    return json_string_value(json_object_get(j, key));
+}
+
+static void usage(void **state)
+{
+    char out[8192];
+    (void)state;
+    assert_int_equal(RUN(out, "--help"), 0);
+    assert_non_null(strstr(out, "verify"));
+    assert_int_equal(RUN(out, "build", "--help"), 0);
+    assert_non_null(strstr(out, "--install-location"));
+    assert_int_equal(run(out, (const char *const[]){"pkg", NULL}), 200);
+    assert_int_equal(RUN(out, "inof"), 200);
+    assert_int_equal(RUN(out, "info"), 200);
+    assert_int_equal(RUN(out, "info", "a", "b"), 200);
+    assert_int_equal(RUN(out, "info", "--expand", "a"), 200);
+    assert_int_equal(RUN(out, "build", "--payload"), 200);
+    assert_int_equal(RUN(out, "build", "x.pkg"), 200);
+    assert_int_equal(RUN(out, "build", "--payload", base, "x.pkg"), 200);
+    assert_int_equal(RUN(out, "build", "--ownership=mine", "--payload", base, "x.pkg"), 200);
+    assert_int_equal(RUN(out, "build", "--json=yes", "x.pkg"), 200);
+    assert_int_equal(RUN(out, "info", "/nowhere.pkg"), 1);
+    assert_int_equal(RUN(out, "verify", "/nowhere.pkg"), 1);
+}
+
+static void built_seen_proved(void **state)
+{
+    char out[8192], payload[256], package[256], product[256];
+    (void)state;
+    snprintf(payload, sizeof payload, "%s/payload", base);
+    snprintf(package, sizeof package, "%s/a.pkg", base);
+    snprintf(product, sizeof product, "%s/b.pkg", base);
+    assert_int_equal(mkdir(payload, 0700), 0);
+    assert_int_equal(RUN(out, "build", "--payload", payload, "--identifier", "org.example.a", "--version=1.5",
+                         "--install-location", "/opt", package, "--json"),
+                     0);
+    json_t *j = object(out);
+    assert_int_equal(json_integer_value(json_object_get(j, "files")), 1);
+    json_decref(j);
+    assert_int_equal(RUN(out, "build", "-q", "--component", package, "--title", "T", product), 0);
+    assert_string_equal(out, "");
+    assert_int_equal(RUN(out, "build", "--component", package, "--payload", payload, product), 200);
+
+    assert_int_equal(RUN(out, "info", "--json", product), 0);
+    j = object(out);
+    assert_string_equal(string(j, "kind"), "product");
+    assert_string_equal(string(json_object_get(j, "product"), "title"), "T");
+    const json_t *c = json_array_get(json_object_get(j, "components"), 0);
+    assert_string_equal(string(c, "identifier"), "org.example.a");
+    assert_string_equal(string(c, "version"), "1.5");
+    assert_string_equal(string(c, "install_location"), "/opt");
+    assert_string_equal(string(c, "chosen"), "yes");
+    json_decref(j);
+    assert_int_equal(RUN(out, "info", package), 0);
+    assert_non_null(strstr(out, "org.example.a 1.5"));
+    assert_non_null(strstr(out, "/opt"));
+
+    assert_int_equal(RUN(out, "verify", product), 0);
+    assert_non_null(strstr(out, "intact (5 members), unsigned"));
+    assert_int_equal(RUN(out, "verify", "--require-signature", product), 1);
+    assert_int_equal(RUN(out, "verify", "--team-id", "ABCDE12345", product), 1);
+    int fd = open(package, O_WRONLY | O_APPEND | O_CLOEXEC);
+    assert_true(files_write(fd, "junk", 4, &e));
+    close(fd);
+    assert_int_equal(RUN(out, "verify", package), 0); /* what is behind the heap belongs to nobody */
+    assert_int_equal(truncate(package, 700), 0);
+    assert_int_equal(RUN(out, "verify", "--json", package), 1);
+    j = object(out);
+    assert_false(json_is_true(json_object_get(j, "intact")));
+    assert_string_equal(string(j, "status"), "invalid");
+    json_decref(j);
+}
+
+static void signed_is_not_judged(void **state)
+{
+    char out[8192], path[2048];
+    const char *samples = package_samples();
+    (void)state;
+    if (!samples)
+        skip();
+    snprintf(path, sizeof path, "%s/synthetic/signed/ok-sha256.pkg", samples);
+    assert_int_equal(RUN(out, "verify", path), 1);
+    assert_non_null(strstr(out, "not verified"));
+    assert_int_equal(RUN(out, "verify", path, "--json"), 1);
+    json_t *j = object(out);
+    assert_true(json_is_true(json_object_get(j, "intact")));
+    assert_true(json_is_null(json_object_get(j, "status")));
+    json_decref(j);
+    snprintf(path, sizeof path, "%s/pkgs/Homebrew__brew__container.pkg", samples);
+    assert_int_equal(RUN(out, "list", path), 0);
+    assert_non_null(strstr(out, "FAKE_PACKAGE"));
+    assert_int_equal(RUN(out, "info", path), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(usage), cmocka_unit_test(built_seen_proved),
+                                       cmocka_unit_test(signed_is_not_judged)};
+    if (!mkdtemp(base))
+        return 1;
+    int rc = cmocka_run_group_tests(tests, NULL, NULL);
+    dir = files_root("/tmp", false, &e);
+    if (!files_remove(dir, text_basename(base), &e))
+        rc = 1;
+    close(dir);
+    return rc;
+}
