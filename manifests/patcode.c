@@ -561,7 +561,6 @@ static bool parse_sequence(struct compiler *c)
     }
     return true;
 }
-
 static bool parse_alternatives(struct compiler *c)
 {
     int last = -1; /* the jumps behind the alternatives, chained through y */
