@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """expect.py ROOT first|second: is status.json what the demo must end with? Says what is not."""
 import json
+import re
 import sys
 from datetime import datetime
 
@@ -39,6 +40,26 @@ def when(text):
 if which == 'second':
     seconds = (when(s['finished']) - when(s['started'])).total_seconds()
     want('under a second, took %.3f s' % seconds, seconds < 1)
+# every line for every watcher, against what its reader accepts
+NAME = '[A-Za-z0-9._ ]*'
+WATCHERS = {
+    'Library/Application Support/SplashBuddy/daybreak.log':
+        r'\w{3} \w{3} [ \d]\d [\d:]{8} [A-Za-z0-9-]+ daybreak\[\d+\]: (Installing %s-[A-Za-z0-9._]*\.pkg\.\.\.|Successfully '
+        r'installed %s-[A-Za-z0-9._]*\.pkg\.|Installation failed\. The installer reported: installer: Package name is '
+        r'%s-[A-Za-z0-9._]*)' % (NAME, NAME, NAME),
+    'private/var/tmp/depnotify.log':
+        r'Status: \S.*|Command: (DeterminateManual: \d+|DeterminateManualStep: 1|DeterminateOffReset:|ContinueButton: Continue'
+        r'|ContinueButtonRestart: Restart)',
+    'private/var/tmp/dialog.log':
+        r'listitem: index: \d+, (status: (wait|success|fail|error|pending)|progress: \d+), statustext: [^,{}]+|progress: '
+        r'(\d+|complete)|progresstext: \S.*|button1: enable|button1text: Restart',
+}
+for path, pattern in WATCHERS.items():
+    with open(root + '/' + path) as f:
+        lines = f.read().splitlines()
+    want('%s has lines' % path, len(lines) > 10)
+    for line in lines:
+        want('%s: no reader takes %r' % (path, line), re.fullmatch(pattern, line) and 'statustext: v: ' not in line)
 for p in problems:
     print('not as expected:', p)
 sys.exit(bool(problems))
