@@ -128,6 +128,11 @@ static bool skip_declaration(struct scan *s)
     const char *close = seek(s, s->p, "?>");
     if (!close)
         return bad(s, s->p, "an XML declaration without an end");
+    size_t quotes = 0;
+    for (const char *q = s->p; q < close; q++)
+        quotes += *q == '"';
+    if (quotes % 2) /* libplist looks for the closing one further on */
+        return bad(s, s->p, "a malformed XML declaration");
     const char *p = seek(s, s->p, "encoding");
     if (p && p < close) {
         p += strlen("encoding");

@@ -14,6 +14,7 @@
 struct convert {
     struct arena *a;
     const union slot *next, *end;
+    const char *twice; /* a key that stands twice in one dictionary: only a binary one gets here with it */
 };
 
 /* The next slot if libplist's count is the one that was noted, else NULL. */
@@ -72,7 +73,9 @@ static const struct value *from_dict(struct convert *c, plist_t node)
         free(key);
     }
     free(iter);
-    return dict && !value_seal(c->a, dict) ? dict : NULL;
+    if (dict)
+        c->twice = value_seal(c->a, dict);
+    return c->twice ? NULL : dict;
 }
 
 /* Recursion is bounded: both walks refuse more than LIMIT_PLIST_DEPTH levels. */
@@ -139,7 +142,11 @@ const struct value *props_decode(struct arena *a, const void *p, size_t n, struc
     }
     struct convert c = {.a = a, .next = shape.at, .end = shape.at + shape.count};
     v = root ? from_plist(&c, root) : NULL;
-    if (!v || c.next != c.end) {
+    if (c.twice) {
+        char key[64];
+        text_printable_into(key, sizeof key, c.twice, strlen(c.twice));
+        (void)err_set(e, ERR_FORMAT, CAUSE_FORMAT, "a dictionary has the key %s twice", key);
+    } else if (!v || c.next != c.end) {
         v = NULL;
         (void)err_set(e, ERR_FORMAT, CAUSE_FORMAT, "a property list that cannot be read without doubt");
     }

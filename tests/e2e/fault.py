@@ -94,7 +94,7 @@ def test_kill_twice(w):
         shutil.rmtree(mac.folder)
 
 
-STUCK = '#!/bin/sh\nmkfifo "$3/go" 2>/dev/null\necho $$ >"$3/started"\nread line <"$3/go"\nexit 0\n'
+STUCK = '#!/bin/sh\n[ -e "$3/gone" ] && exit 0\nmkfifo "$3/go" 2>/dev/null\necho $$ >"$3/started"\nread line <"$3/go"\n: >"$3/gone"\nexit 0\n'
 
 
 def test_three_cuts_are_one_failure(w):

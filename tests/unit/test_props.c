@@ -269,6 +269,7 @@ static void refuses_files(void **state)
         ROW("<?xml version='1.0' encoding='ISO-8859-1'?><plist><true/></plist>", "ISO-8859-1", CAUSE_FORMAT),
         ROW("<!DOCTYPE plist [<!ENTITY a 'b'>]><plist><string>&a;</string></plist>", "of its own",
             CAUSE_FORMAT),
+        ROW("<?xml version=\"1.0?><plist><true/></plist>", "malformed XML declaration", CAUSE_FORMAT),
         ROW("<!DOCTYPE svg><plist><true/></plist>", "DOCTYPE", CAUSE_FORMAT),
         ROW("bplist00", "cut short", CAUSE_FORMAT),
         ROW("bplist15xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "unknown version", CAUSE_FORMAT),
@@ -467,6 +468,7 @@ static void refuses_binary_bombs(void **state)
     const unsigned char *dict[] = {twice, key, no, yes};
     const size_t dict_sizes[] = {5, 2, 1, 1};
     assert_null(binary(dict, dict_sizes, 4, &e)); /* a key twice */
+    assert_non_null(strstr(e.text, "the key k twice"));
     assert_int_equal(e.kind, ERR_FORMAT);
 }
 
