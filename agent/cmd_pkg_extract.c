@@ -25,8 +25,7 @@ int cmd_pkg_extract(const struct cmd_pkg_options *o)
     if (!ok)
         return cmd_pkg_fail(NULL, &e, e.kind == ERR_USAGE ? EXIT_USAGE : EXIT_PREFLIGHT);
     if (sum.setid_dropped > 0)
-        fprintf(stderr, "daybreak: set-id bits of %llu files were dropped\n",
-                (unsigned long long)sum.setid_dropped);
+        fprintf(stderr, "daybreak: set-id bits dropped: %llu\n", (unsigned long long)sum.setid_dropped);
     if (o->json) {
         json_t *j = json_object();
         json_object_set_new(j, "schema", json_integer(1));

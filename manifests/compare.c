@@ -181,13 +181,10 @@ static bool compare_strings(struct evaluation *ev, const struct clause *c, const
     if (c->comparison == MATCHES) { /* folding the pattern would turn \D into \d */
         struct clause marks = *c;
         marks.caseless = false;
-        struct err why = {0};
         if (!fold(ev, &marks, a, &x) || !fold(ev, &marks, b, &y))
             return false;
-        if (pattern_match(y, x, c->caseless, &ev->work, out, &why))
-            return true;
-        *ev->e = why;
-        return err_wrap(ev->e, "column %zu", lexeme_column(ev->text, c->right->at));
+        return pattern_match(y, x, c->caseless, &ev->work, out, ev->e) ||
+               err_wrap(ev->e, "column %zu", lexeme_column(ev->text, c->right->at));
     }
     if (!fold(ev, c, a, &x) || !fold(ev, c, b, &y))
         return false;
@@ -203,7 +200,8 @@ static bool compare_strings(struct evaluation *ev, const struct clause *c, const
     case IN:
         return find(ev, x, y, out);
     default:
-        return pattern_like(y, x, &ev->work, out, ev->e);
+        return pattern_like(y, x, &ev->work, out, ev->e) ||
+               err_wrap(ev->e, "column %zu", lexeme_column(ev->text, c->right->at));
     }
 }
 

@@ -26,7 +26,7 @@ struct walk {
     size_t name_count;
     const char *chain[LIMIT_INCLUDE_DEPTH + 1]; /* names of the manifests that are being walked */
     size_t depth;
-    struct value *critical_items, *session_items, *required_profiles;
+    struct value *catalogs, *critical_items, *session_items, *required_profiles;
     struct names *critical_names, *session_names, *profile_names;
     const struct value *handoff;
 };
@@ -200,8 +200,10 @@ static bool walk_dict(struct walk *w, struct manifest_section s, struct err *e)
 {
     const struct value *own = manifest_strings(w->a, w->from, s.manifest, s.dict, "catalogs");
 
-    if (value_count(own) > 0)
+    if (value_count(own) > 0) {
         s.catalogs = own;
+        value_append(w->a, w->catalogs, own);
+    }
     if (!s.catalogs) {
         w->from->warn(w->from->self,
                       arena_printf(w->a, "manifest %s has no catalogs and is ignored", s.manifest));
@@ -238,6 +240,7 @@ struct manifest_tree *manifest_resolve(struct arena *a, const struct manifest_so
                      .from = from,
                      .fetched = names_open(a),
                      .names = arena_array(a, LIMIT_MANIFESTS + 1, sizeof(char *)),
+                     .catalogs = value_new_array(a),
                      .critical_items = value_new_array(a),
                      .session_items = value_new_array(a),
                      .required_profiles = value_new_array(a),
@@ -265,6 +268,7 @@ struct manifest_tree *manifest_resolve(struct arena *a, const struct manifest_so
         sections[n++] = s->here;
     *tree = (struct manifest_tree){.sections = sections,
                                    .count = n,
+                                   .catalogs = w.catalogs,
                                    .names = w.names,
                                    .name_count = w.name_count,
                                    .critical_items = w.critical_items,

@@ -26,7 +26,8 @@ struct manifest_source {
 struct manifest_tree {
     const struct manifest_section *sections; /* in the order in which they are processed */
     size_t count;
-    const char **names; /* manifests used, NULL at the end */
+    const struct value *catalogs; /* array of the lists of catalogs, in the order in which Munki meets them */
+    const char **names;           /* manifests used, NULL at the end */
     size_t name_count;
     /* Daybreak's dictionaries of all sections: unions; of several hand-offs the outermost, then the last. */
     const struct value *critical_items, *session_items, *required_profiles, *handoff;

@@ -53,6 +53,9 @@ bool patcode_text(struct arena *a, const char *s, bool lower, struct text *t, st
         return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "text that is not UTF-8");
     t->code = arena_array(a, strlen(s) + 1, sizeof *t->code);
     t->n = decode(s, t->code);
+    t->lower = t->code;
+    if (!lower)
+        return true;
     t->lower = arena_array(a, strlen(mapped) + 1, sizeof *t->lower);
     if (decode(mapped, t->lower) != t->n)
         t->lower = t->code;
@@ -148,30 +151,25 @@ static bool emit(struct compiler *c, struct instruction in)
     return insert(c, c->len, in);
 }
 
+static bool lowered(struct compiler *c, uint32_t code, uint32_t *out)
+{
+    static const unsigned char first[] = {0, 0xc0, 0xe0, 0xf0};
+    unsigned more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+    char s[5] = {0};
+    struct text t;
+    for (unsigned i = more; i; i--, code >>= 6)
+        s[i] = (char)(0x80 | (code & 0x3f));
+    s[0] = (char)(first[more] | code);
+    if (!patcode_text(c->a, s, true, &t, c->e))
+        return false;
+    *out = t.lower[0];
+    return true;
+}
+
 static bool emit_char(struct compiler *c, uint32_t code)
 {
     struct instruction in = {.op = CHAR, .code = code, .caseless = c->flags.caseless};
-    if (in.caseless && code < 0x80) {
-        in.code = code >= 'A' && code <= 'Z' ? code + 32 : code;
-    } else if (in.caseless) {
-        char s[5] = {0}, *p = s;
-        struct text t;
-        if (code >= 0x10000) {
-            *p++ = (char)(0xf0 | code >> 18);
-            *p++ = (char)(0x80 | (code >> 12 & 0x3f));
-        } else if (code >= 0x800) {
-            *p++ = (char)(0xe0 | code >> 12);
-        } else {
-            *p++ = (char)(0xc0 | code >> 6);
-        }
-        if (code >= 0x800)
-            *p++ = (char)(0x80 | (code >> 6 & 0x3f));
-        *p = (char)(0x80 | (code & 0x3f));
-        if (!patcode_text(c->a, s, true, &t, c->e))
-            return false;
-        in.code = t.lower[0];
-    }
-    return emit(c, in);
+    return (!in.caseless || lowered(c, code, &in.code)) && emit(c, in);
 }
 
 static void add_range(struct compiler *c, uint32_t low, uint32_t high)
@@ -294,14 +292,6 @@ static bool posix_set(struct compiler *c)
     return bad(c, "an unknown set name");
 }
 
-static bool is_set(uint32_t letter)
-{
-    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
-        if ((letter | 0x20) == sets[i].letter)
-            return true;
-    return false;
-}
-
 /* Behind "[". */
 static bool parse_class(struct compiler *c)
 {
@@ -322,8 +312,8 @@ static bool parse_class(struct compiler *c)
             (c->at + 1 < c->n && (peek(c) == '&' || peek(c) == '-') && c->p[c->at + 1] == peek(c)))
             return bad(c, "a set inside a set is not supported");
         if (accept(c, '\\')) {
-            if (is_set(peek(c))) {
-                (void)add_set(c, c->p[c->at++]);
+            if (add_set(c, peek(c))) {
+                c->at++;
                 continue;
             }
             if (!escaped_char(c, &low))
@@ -342,6 +332,13 @@ static bool parse_class(struct compiler *c)
         if (high < low)
             return bad(c, "a range that ends before it begins");
         add_range(c, low, high);
+        if (!c->flags.caseless)
+            continue;
+        uint32_t span = high - low;
+        if (!lowered(c, low, &low) || !lowered(c, high, &high))
+            return false;
+        if (high - low == span) /* from capitals to capitals */
+            add_range(c, low, high);
     }
 }
 
@@ -431,9 +428,8 @@ static bool parse_quoted(struct compiler *c, size_t *start)
 static bool parse_escape(struct compiler *c, size_t *start)
 {
     uint32_t code = peek(c);
-    if (is_set(code)) {
-        begin_class(c, false);
-        (void)add_set(c, code);
+    begin_class(c, false);
+    if (add_set(c, code)) {
         c->at++;
         return end_class(c);
     }

@@ -210,7 +210,10 @@ struct plan *plan_make(struct arena *a, const struct plan_input *in, const struc
     w.tree = manifest_resolve(a, &source, in->primary, in->manifest, e);
     if (!w.tree)
         return NULL;
-    struct plan_catalogs **catalogs = arena_array(a, w.tree->count, sizeof(struct plan_catalogs *));
+    struct plan_catalogs **catalogs = arena_array(a, w.tree->count, sizeof(struct plan_catalogs *)), *met;
+    for (size_t i = 0; i < value_count(w.tree->catalogs); i++)
+        if (!plan_load_catalogs(&w, value_at(w.tree->catalogs, i), &met, e))
+            return NULL;
     for (size_t i = 0; i < w.tree->count; i++)
         if (!plan_load_catalogs(&w, w.tree->sections[i].catalogs, &catalogs[i], e))
             return NULL;

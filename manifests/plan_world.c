@@ -14,8 +14,6 @@ static struct plan_answers *answers(struct plan_work *w, struct catalog_entry *i
     if (item->answers)
         return item->answers;
     for (size_t i = 0; i < w->loaded_count; i++) {
-        if (w->loaded[i] == item->catalog)
-            break;
         struct catalog_list same = catalog_named(w->loaded[i], item->name);
         for (size_t j = 0; j < same.count && j < TWINS; j++)
             if (same.entries[j]->answers && same.entries[j]->version && item->version &&

@@ -373,12 +373,13 @@ def test_upgrade_and_reinstall(w):
 
 def test_hostile_samples(w):
     """a package made to harm fails or is tamed: nothing outside the target, no set-id bit, no crash, no hang"""
+    packages = samples('synthetic/malformed')
     judged, bad = index(), []
     w.mac(name='neighbour')
     write(w.folder + '/neighbour/root/evil', b'mine')
     outside = [p for p in ('/tmp/evil', '/evil', '/opt/evil') if not os.path.lexists(p)]
     count = 0
-    for i, package in enumerate(samples('synthetic/malformed')):
+    for i, package in enumerate(packages):
         name = os.path.basename(package)
         offer(w, package, OnDemand=True)
         mac = w.mac(name='world/mac%d' % i)

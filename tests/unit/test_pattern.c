@@ -82,6 +82,10 @@ static void matches(void **state)
         {"(?:(?i)a)b", "AB", '0'},
         {"(?i)[a-c]+\xc3\x89", "ABC\xc3\xa9", '1'},
         {"(?i)[A-C]+", "abc", '1'},
+        {"(?i)[\xc3\x89]", "\xc3\xa9", '1'},
+        {"(?i)[\xc3\x80-\xc3\x9d\\x{410}]+", "\xc3\xa9\xc3\x89\xd0\xb0", '1'},
+        {"(?i)[^\xc3\x89]", "\xc3\xa9", '0'},
+        {"(?i)\\x{C9}\\x{10400}", "\xc3\xa9\xf0\x90\x90\xa8", '1'},
         {"(?!MacBook).*", "Macmini", '1'},
         {"(?!MacBook).*", "MacBookPro", '0'},
         {"(?=.*\\d)[a-z0-9]+", "ab1", '1'},
@@ -153,6 +157,18 @@ static void is_bounded(void **state)
         memcpy(text + i, "(b{99}){0}", 10);
     text[19990] = '\0';
     assert_int_equal(answer(text, "", false, &e), 'L');
+    text[0] = '[';
+    for (size_t i = 1; i < 19989; i += 2)
+        memcpy(text + i, "\\W", 2);
+    memcpy(text + 19989, "]*", 3);
+    static char words[1001];
+    memset(words, 'w', 1000);
+    assert_int_equal(answer(text, words, false, &e), '0'); /* it is not in the first of 300,000 ranges */
+    char *twice = malloc(45000);
+    assert_non_null(twice);
+    (void)snprintf(twice, 45000, "(?:%s%s.)*", text, text);
+    assert_int_equal(answer(twice, words, false, &e), 'L');
+    free(twice);
 }
 
 static void likes(void **state)

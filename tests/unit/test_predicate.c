@@ -195,6 +195,7 @@ static void operators(void **state)
         "(((TRUEPREDICATE)))",
     };
     static const char *const no[] = {
+        "os_vers_minor BETWEEN missing or os_vers_minor BETWEEN {1, nil}",
         "os_vers > nil or nil > 1 or missing < 1 or missing BETWEEN {1, 2} or missing LIKE '*'",
         "os_vers_major == '14' or enrolled == 'TRUE' or date == 1",
         "hostname CONTAINS '' or hostname BEGINSWITH '' or '' IN hostname",
@@ -248,6 +249,7 @@ static void functions(void **state)
         "CAST('12', 'NSNumber') == 12 and CAST(digits, 'nsnumber') == 12.5 and CAST(missing, 'NSNumber') == "
         "nil",
         "CAST(14, 'NSString') == '14' and CAST(1.5, 'NSString') == '1.5' and CAST(TRUE, 'NSString') == '1'",
+        "CAST(1000000.0, 'NSString') == '1000000' and CAST(sum(numbers), 'NSString') == '10'",
         "CAST(date, 'NSString') == '2026-12-01 00:00:00 +0000'",
         "SUBQUERY(applications, $a, SUBQUERY(numbers, $n, $n > 2).@count == 2 AND $a.name != arch).@count == "
         "2",
@@ -372,6 +374,49 @@ static void is_bounded(void **state)
     }
 }
 
+/* Twenty thousand applications: what people ask is answered, what nests loops over them is given up. */
+static void counts_every_step(void **state)
+{
+    static const struct {
+        const char *text;
+        char is;
+    } rows[] = {
+        {"ANY applications.bundleid == 'com.example.19999'", '1'},
+        {"ANY applications.path CONTAINS[c] '/APP 19999.APP'", '1'},
+        {"ANY applications.path MATCHES '.*/App 1999[0-9]\\\\.app'", '1'},
+        {"SUBQUERY(applications, $a, $a.name == 'x' OR $a.version == '2').@count == 20000", '1'},
+        {"SUBQUERY(applications, $a, SUBQUERY(applications, $b, FALSEPREDICATE).@count > 0).@count > 0", 'E'},
+        {"SUBQUERY(applications, $a, SUBQUERY(applications, $b, {$a, {1}} == $b).@count > 0).@count > 0",
+         'E'},
+        {"SUBQUERY(applications, $a, applications == applications).@count > 0", 'E'},
+        {"SUBQUERY(applications, $a, SELF == SELF).@count > 0", 'E'},
+        {"SUBQUERY(applications, $a, applications.@unionOfObjects[SIZE] == 0).@count > 0", 'E'},
+        {"applications.@distinctUnionOfObjects.name[SIZE] == 20000", 'E'},
+        {"SUBQUERY(applications, $a, long CONTAINS 'aaaaaaaaaaaaaaaaaaaaaaaab').@count > 0", 'E'},
+        {"long MATCHES '(a+)+$'", '1'},
+        {"long MATCHES '(a|aa)+b'", 'E'},
+        {"long LIKE '*aaaaaaaaaaaab'", 'E'},
+        {"long MATCHES '(?=(?=(?=a*b)))a*'", 'E'},
+        {"{long, long} == {long, 1} OR long LIKE 'a' OR long BEGINSWITH[cd] 'B'", '0'},
+    };
+    (void)state;
+    struct value *many = value_copy(arena, facts), *apps = value_new_array(arena);
+    for (int i = 0; i < 20000; i++)
+        value_append(arena, apps,
+                     application(arena_printf(arena, "App %d", i), arena_printf(arena, "/A/App %d.app", i),
+                                 arena_printf(arena, "com.example.%d", i), "2"));
+    value_set(arena, many, "applications", apps);
+    char *text = arena_alloc(arena, 1000001);
+    memset(text, 'a', 1000000);
+    value_set(arena, many, "long", value_new_str(arena, text));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct err e;
+        char got = answer(rows[i].text, many, &e);
+        if (got != rows[i].is || (got == 'E' && e.kind != ERR_LIMIT))
+            fail_msg("%s: %c, expected %c %s", rows[i].text, got, rows[i].is, e.text);
+    }
+}
+
 static struct value *from_json(json_t *json, const char *key)
 {
     size_t i;
@@ -429,6 +474,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {TEST(forms_that_occur), TEST(operators),  TEST(functions),
-                                       TEST(parse_errors),     TEST(is_bounded), TEST(recorded)};
+                                       TEST(parse_errors),     TEST(is_bounded), TEST(counts_every_step),
+                                       TEST(recorded)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -355,7 +355,7 @@ static const struct value *binary(const unsigned char *const objects[], const si
 {
     unsigned char file[512] = "bplist00";
     size_t at = 8;
-    unsigned char offsets[64];
+    unsigned char offsets[80];
     for (size_t i = 0; i < count; i++) {
         offsets[i] = (unsigned char)at;
         memcpy(file + at, objects[i], sizes[i]);
@@ -470,6 +470,63 @@ static void refuses_binary_bombs(void **state)
     assert_null(binary(dict, dict_sizes, 4, &e)); /* a key twice */
     assert_non_null(strstr(e.text, "the key k twice"));
     assert_int_equal(e.kind, ERR_FORMAT);
+}
+
+static void binary_depth_and_sharing(void **state)
+{
+    unsigned char level[LIMIT_PLIST_DEPTH + 1][2];
+    const unsigned char *objects[LIMIT_PLIST_DEPTH + 1];
+    size_t sizes[LIMIT_PLIST_DEPTH + 1];
+    struct err e = {0};
+    (void)state;
+    for (size_t i = 0; i <= LIMIT_PLIST_DEPTH; i++) {
+        level[i][0] = 0xa1;
+        level[i][1] = (unsigned char)(i + 1);
+        objects[i] = level[i];
+        sizes[i] = 2;
+    }
+    level[LIMIT_PLIST_DEPTH - 1][0] = 0xa0; /* as deep as may be */
+    sizes[LIMIT_PLIST_DEPTH - 1] = 1;
+    assert_non_null(binary(objects, sizes, LIMIT_PLIST_DEPTH, &e));
+    level[LIMIT_PLIST_DEPTH - 1][0] = 0xa1;
+    sizes[LIMIT_PLIST_DEPTH - 1] = 2;
+    level[LIMIT_PLIST_DEPTH][0] = 0xa0;
+    sizes[LIMIT_PLIST_DEPTH] = 1;
+    assert_null(binary(objects, sizes, LIMIT_PLIST_DEPTH + 1, &e));
+    assert_int_equal(e.kind, ERR_LIMIT);
+
+    const unsigned char *shared[] = {(const unsigned char *)"\xa2\1\1", (const unsigned char *)"\x51s"};
+    const size_t shared_sizes[] = {3, 2};
+    const struct value *v = binary(shared, shared_sizes, 2, &e); /* as every writer shares equal strings */
+    assert_int_equal(value_count(v), 2);
+    assert_string_equal(value_str(value_at(v, 1)), "s");
+}
+
+static void far_dates(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t is;
+    } rows[] = {{"1900-01-01T00:00:00Z", -2208988800},
+                {"1969-12-31T23:59:59Z", -1},
+                {"2068-01-01T00:00:00Z", 3092601600},
+                {"2100-02-28T23:59:59Z", 4107542399},
+                {"9999-12-30T23:59:59Z", 253402214399}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        time_t date = 0;
+        const struct value *v = decode_body(arena_printf(arena, "<date>%s</date>", rows[i].text));
+        assert_true(value_date(v, &date) && date == rows[i].is);
+        assert_non_null(strstr(encode(v), rows[i].text));
+        struct buf b;
+        struct err e = {0};
+        buf_init(&b, LIMIT_MB);
+        if (props_encode_binary(v, &b, &e))
+            assert_true(value_equal(decode(b.data, b.len), v));
+        else /* never another date */
+            assert_string_equal(e.text, "a date outside the years 1933 to 2068");
+        buf_release(&b);
+    }
 }
 
 static void refuses_binary_trailers(void **state)
@@ -671,6 +728,8 @@ int main(void)
                                        TEST(reads_binary_numbers),
                                        TEST(refuses_binary_objects),
                                        TEST(refuses_binary_bombs),
+                                       TEST(binary_depth_and_sharing),
+                                       TEST(far_dates),
                                        TEST(refuses_binary_trailers),
                                        TEST(writes_as_apple),
                                        TEST(writing_fails),
