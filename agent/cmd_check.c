@@ -41,20 +41,22 @@ out:
 static void print_plan(struct decide *d, const struct plan *plan)
 {
     size_t installs = 0, removals = 0;
-    printf("manifest %s (%s)\n", decide_manifest(d), repo_show(decide_repo(d)));
+    text_say(stdout, "manifest %s (%s)", decide_manifest(d), repo_show(decide_repo(d)));
     for (size_t i = 0; i < plan->item_count; i++) {
         const struct plan_item *item = &plan->items[i];
-        printf("%s  %s %s\n", item->removal ? "remove " : "install", item->pkg->name, item->pkg->version);
+        text_say(stdout, "%s  %s %s", item->removal ? "remove " : "install", item->pkg->name,
+                 item->pkg->version);
         *(item->removal ? &removals : &installs) += 1;
     }
     const struct value *problems = props_array(plan->install_info, "problem_items");
     for (size_t i = 0; i < value_count(problems); i++) {
         const char *name = props_str(value_at(problems, i), "name");
         const char *note = props_str(value_at(problems, i), "note");
-        printf("problem  %s: %s\n", name != NULL ? name : "?", note != NULL ? note : "no reason given");
+        text_say(stdout, "problem  %s: %s", name != NULL ? name : "?",
+                 note != NULL ? note : "no reason given");
     }
-    printf("%zu to install, %zu to remove, %zu problem%s, %zu already there\n", installs, removals,
-           value_count(problems), value_count(problems) == 1 ? "" : "s", plan->present_count);
+    text_say(stdout, "%zu to install, %zu to remove, %zu problem%s, %zu already there", installs, removals,
+             value_count(problems), value_count(problems) == 1 ? "" : "s", plan->present_count);
 }
 
 static bool print_json(struct decide *d, const struct plan *plan)

@@ -204,41 +204,43 @@ static void print_text(struct why *w)
 {
     const struct plan *p = w->plan;
     const char *display = w->pkg != NULL ? w->pkg->display_name : NULL;
-    printf("%s %s%s%s%s: %s\n", w->name, w->pkg != NULL ? w->pkg->version : "(in no catalog)",
-           display != NULL ? " (" : "", display != NULL ? display : "", display != NULL ? ")" : "",
-           verdict(w));
+    text_say(stdout, "%s %s%s%s%s: %s", w->name, w->pkg != NULL ? w->pkg->version : "(in no catalog)",
+             display != NULL ? " (" : "", display != NULL ? display : "", display != NULL ? ")" : "",
+             verdict(w));
     for (size_t i = 0; i < p->reason_count; i++) {
         const struct plan_reason *r = &p->reasons[i];
         if (strcmp(r->name, w->name) != 0)
             continue;
-        printf("  %-9s %s, %s%s%s%s%s%s\n", "named by", r->manifest != NULL ? r->manifest : "-",
-               r->key != NULL ? r->key : "-", r->by != NULL ? " of " : "", r->by != NULL ? r->by : "",
-               r->condition != NULL ? ", because " : "", r->condition != NULL ? r->condition : "",
-               r->text != NULL && r->text[0] != '\0' ? ":" : "");
+        text_say(stdout, "  %-9s %s, %s%s%s%s%s%s", "named by", r->manifest != NULL ? r->manifest : "-",
+                 r->key != NULL ? r->key : "-", r->by != NULL ? " of " : "", r->by != NULL ? r->by : "",
+                 r->condition != NULL ? ", because " : "", r->condition != NULL ? r->condition : "",
+                 r->text != NULL && r->text[0] != '\0' ? ":" : "");
         if (r->text != NULL && r->text[0] != '\0')
-            printf("  %-9s   %s\n", "", r->text);
+            text_say(stdout, "  %-9s   %s", "", r->text);
     }
     if (w->pkg != NULL)
-        printf("  %-9s %s gives %s\n", "catalog", w->pkg->catalog, w->pkg->version);
+        text_say(stdout, "  %-9s %s gives %s", "catalog", w->pkg->catalog, w->pkg->version);
     for (size_t i = 0; i < w->candidate_count && w->candidate_count > 1; i++)
-        printf("  %-9s %s\n", i == 0 ? "found" : "", w->candidates[i]);
+        text_say(stdout, "  %-9s %s", i == 0 ? "found" : "", w->candidates[i]);
     if (evidence(w) != NULL)
-        printf("  %-9s %s\n", "evidence", evidence(w));
+        text_say(stdout, "  %-9s %s", "evidence", evidence(w));
     if (w->problem != NULL && props_str(w->problem, "note") != NULL)
-        printf("  %-9s %s\n", "problem", props_str(w->problem, "note"));
+        text_say(stdout, "  %-9s %s", "problem", props_str(w->problem, "note"));
     if (w->last != NULL) {
         const char *message = last_text(w, "failure", "message"), *reason = last_text(w, NULL, "reason");
         const char *state = last_text(w, NULL, "state"), *finished = last_text(w, NULL, "finished");
-        printf("  %-9s %s%s%s%s%s\n", "last run", state != NULL ? state : "?", finished != NULL ? " " : "",
-               finished != NULL ? finished : "", message != NULL || reason != NULL ? ": " : "",
-               message != NULL  ? message
-               : reason != NULL ? reason
-                                : "");
+        text_say(stdout, "  %-9s %s%s%s%s%s", "last run", state != NULL ? state : "?",
+                 finished != NULL ? " " : "", finished != NULL ? finished : "",
+                 message != NULL || reason != NULL ? ": " : "",
+                 message != NULL  ? message
+                 : reason != NULL ? reason
+                                  : "");
     } else {
-        printf("  %-9s %s\n", "last run", w->status != NULL ? "it was not part of it" : "there was none");
+        text_say(stdout, "  %-9s %s", "last run",
+                 w->status != NULL ? "it was not part of it" : "there was none");
     }
     if (advice(w) != NULL)
-        printf("  %-9s %s\n", "to do", advice(w));
+        text_say(stdout, "  %-9s %s", "to do", advice(w));
 }
 
 static void set_text(json_t *object, const char *key, const char *text)

@@ -363,12 +363,6 @@ void decide_answer(struct decide *d, const struct pkginfo *p, bool uninstaller,
         a->value.why = arena_strdup(d->a, answer->why);
 }
 
-const struct decide_download *decide_downloads(const struct decide *d, size_t *count)
-{
-    *count = d->download_count;
-    return d->downloads;
-}
-
 void decide_force(struct decide *d, const char *name, const char *version)
 {
     struct forced *f = arena_alloc(d->a, sizeof *f);
@@ -506,11 +500,6 @@ void decide_clean(struct decide *d)
 const char *decide_manifest(const struct decide *d)
 {
     return d->primary;
-}
-
-const struct plan *decide_plan(const struct decide *d)
-{
-    return d->plan;
 }
 
 struct repo *decide_repo(struct decide *d)

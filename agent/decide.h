@@ -58,9 +58,6 @@ void decide_force(struct decide *d, const char *name, const char *version);
 /* After installs: evidence is asked anew, and what was forced is judged by it again. */
 void decide_look_again(struct decide *d);
 
-/* What the last plan counts on, in plan order, each once. Valid until the next decide_make. */
-const struct decide_download *decide_downloads(const struct decide *d, size_t *count);
-
 /* Plan, download all of it at once, give failures back, plan again until nothing new is asked.
  * progress as cache_want's with the item, may be NULL. Fails also with ERR_STOPPED. */
 struct decide_progress {
@@ -73,8 +70,7 @@ struct decide_progress {
 };
 const struct plan *decide_settle(struct decide *d, const struct decide_progress *progress, struct err *e);
 
-const char *decide_manifest(const struct decide *d);    /* the primary manifest's name */
-const struct plan *decide_plan(const struct decide *d); /* the last one, or NULL */
+const char *decide_manifest(const struct decide *d); /* the primary manifest's name */
 struct repo *decide_repo(struct decide *d);
 struct cache *decide_cache(struct decide *d);
 struct detect *decide_detect(struct decide *d);

@@ -1,5 +1,8 @@
-/* lock: one run at a time. The lock is the kernel's (fcntl on state/lock), so a dead holder holds nothing;
- * the file's text only helps to say who it is. */
+/* lock: one run at a time. The lock is the kernel's (fcntl on state/lock), so a dead holder holds nothing.
+ *
+ * state/lock is 0600: who may open it could hold it too. state/holder (0644) says who has it, for those who
+ * cannot ask the kernel: process, since when, and when that process started, so that a number that was given
+ * to another process since is not taken for it. */
 #ifndef AGENT_LOCK_H
 #define AGENT_LOCK_H
 #include "core/arena.h"
@@ -10,11 +13,11 @@ struct lock_holder {
     time_t since; /* when it took the lock; 0 unknown */
 };
 
-/* Take the lock below state. Returns its descriptor (closing it lets go), or -1: ERR_BUSY-like ERR_REFUSED
- * with *holder filled when somebody has it, ERR_SYS otherwise. No other code may open state/lock in this
- * process: closing any descriptor of it would let go. */
+/* Take the lock below state. Returns its descriptor (closing it lets go), or -1: ERR_REFUSED with *holder
+ * filled when somebody has it, else ERR_SYS. No other code may open state/lock in this process: closing any
+ * descriptor of it would let go. */
 int lock_take(int state, struct lock_holder *holder, struct err *e);
 
-/* Who holds it now, asked of the kernel. */
+/* Who holds it now: asked of the kernel, or without the right to, read from state/holder. */
 CHECKED bool lock_who(int state, struct lock_holder *holder, struct err *e);
 #endif

@@ -55,6 +55,13 @@ static void make_uuid(char out[37])
     snprintf(out, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
 }
 
+/* A copy without control bytes: names and versions come from outside, and watchers and terminals obey them.
+ */
+static const char *keep(struct progress *p, const char *s)
+{
+    return s != NULL ? text_printable(p->arena, s, strlen(s)) : NULL;
+}
+
 struct progress *progress_open(struct loop *l, const char *trigger)
 {
     struct arena *a = arena_open();
@@ -149,13 +156,8 @@ void progress_begin(struct progress *p)
 
 void progress_manifest(struct progress *p, const char *manifest, const char *trust)
 {
-    p->run.manifest = manifest != NULL ? arena_strdup(p->arena, manifest) : NULL;
-    p->run.trust = trust != NULL ? arena_strdup(p->arena, trust) : NULL;
-}
-
-static const char *keep(struct progress *p, const char *s)
-{
-    return s != NULL ? arena_strdup(p->arena, s) : NULL;
+    p->run.manifest = keep(p, manifest);
+    p->run.trust = keep(p, trust);
 }
 
 void progress_plan(struct progress *p, const struct progress_item *items, int count)

@@ -168,11 +168,15 @@ static void make_rows(struct run *r)
         for (int k = 0; k < r->count && !item->removal; k++) {
             again = again || (!r->rows[k].removal && r->rows[k].pkg == item->pkg);
         }
-        if (!keep[i] || again) {
+        if (again) {
             continue;
         }
         items[n] = face(r, item->pkg);
         items[n].removal = item->removal;
+        if (!keep[i]) { /* --only-failed: still to do, but not now; the plan is not complete without it */
+            items[n++].reason = "left out of this run";
+            continue;
+        }
         r->rows[r->count++] =
             (struct run_row){.run = r,
                              .pkg = item->pkg,
@@ -228,7 +232,8 @@ static void report_facts(struct run *r)
     }
     report_set(s->report, "MachineInfo", s->facts.machine_info);
     report_set(s->report, "Conditions", s->facts.report);
-    report_set_text(s->report, "ConsoleUser", "<None>");
+    const char *user = run_console_user(r);
+    report_set_text(s->report, "ConsoleUser", user != NULL ? user : "<None>");
     if (files_free(s->target.root, &bytes, &e)) {
         report_set(s->report, "AvailableDiskSpace", value_new_int(s->arena, (int64_t)(bytes / 1024)));
     }

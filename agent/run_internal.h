@@ -25,16 +25,16 @@ struct run {
     const struct plan *plan;
     struct run_row *rows;
     int count;
-    struct run_row *current;
     bool deadline; /* RunDeadline passed */
     uint64_t deadline_timer;
-    bool trust_refused;
 };
 
 /* --- run_item.c: one item, from its gates to its evidence --- */
 void run_download_all(struct run *r); /* start every download, in plan order */
 void run_row_work(struct run *r, struct run_row *row);
 void run_row_cancel(struct run *r, struct run_row *row);
+/* Who is at the desktop of this Mac; NULL: nobody (Setup Assistant and the login window are nobody). */
+const char *run_console_user(const struct run *r);
 bool run_has_profile(struct run *r, const char *identifier);
 bool run_stopped(const struct run *r); /* a signal came or the deadline passed: no new step */
 #endif

@@ -8,7 +8,7 @@
 #include "core/os.h"
 #include "core/text.h"
 #include "installer/profile.h"
-#include <sys/stat.h>
+#include "installer/system.h"
 
 #define EVIDENCE_WAIT_MS 30000
 #define EVIDENCE_STEP_MS 1000
@@ -106,13 +106,19 @@ static void journal_it(struct run *r, struct run_row *row, enum journal_outcome 
     }
 }
 
-static void fail(struct run *r, struct run_row *row, const char *step, const struct err *e)
+/* What the journal knows of the item stays as it is: it was not touched. */
+static void give_up(struct run *r, struct run_row *row, const char *step, const struct err *e)
 {
     row->over = true;
     log_error("%s: %s", step, e->text);
     report_error(r->s->report, arena_printf(r->s->arena, "%s: %s: %s", shown(row->pkg), step, e->text));
-    journal_it(r, row, JOURNAL_FAILED, e->text);
     progress_fail(r->s->progress, row->index, STATE_FAILED, step, e);
+}
+
+static void fail(struct run *r, struct run_row *row, const char *step, const struct err *e)
+{
+    journal_it(r, row, JOURNAL_FAILED, e->text);
+    give_up(r, row, step, e);
 }
 
 static void block(struct run *r, struct run_row *row, const struct run_row *by)
@@ -224,11 +230,18 @@ static bool wait_for_munki(struct run *r, struct run_row *row)
     return true;
 }
 
-/* Somebody is at the desktop of this Mac: its console belongs to a person. */
+const char *run_console_user(const struct run *r)
+{
+    const char *name = "root", *home;
+    if (r->s->target.live) {
+        system_console_user(r->s->arena, &name, &home);
+    }
+    return strcmp(name, "root") == 0 ? NULL : name;
+}
+
 static bool user_present(const struct run *r)
 {
-    struct stat st;
-    return r->s->target.live && stat("/dev/console", &st) == 0 && st.st_uid >= 500;
+    return run_console_user(r) != NULL;
 }
 
 /* Why it must not be touched now, or NULL. */
@@ -318,7 +331,7 @@ static bool tries_left(struct run *r, struct run_row *row)
                 known.outcome == JOURNAL_CUT ? ""
                                              : (known.message != NULL ? known.message : "no reason kept"));
         progress_attempt(r->s->progress, row->index, before, max);
-        fail(r, row, "attempts", &e);
+        give_up(r, row, "attempts", &e);
         return false;
     }
     progress_attempt(r->s->progress, row->index, before + 1, max);
@@ -495,6 +508,12 @@ void run_row_work(struct run *r, struct run_row *row)
     const struct run_row *by;
     const char *why;
     log_item(row->pkg->name);
+    if (!row->over && row->removal && r->s->target.munki) {
+        drop_download(row);
+        row->over = true;
+        log_info("the removal is left to Munki, which is installed here");
+        progress_item(r->s->progress, row->index, STATE_SKIPPED, "left to Munki");
+    }
     if (!row->over && (by = stands_on(r, row)) != NULL) {
         drop_download(row);
         block(r, row, by);

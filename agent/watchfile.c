@@ -25,9 +25,9 @@ static bool reopen(struct watchfile *w, struct err *e)
     if (fd < 0) {
         return err_sys(e, "%s", w->name);
     }
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        close(fd);
-        return err_set(e, ERR_REFUSED, CAUSE_DISK, "%s is not a regular file", w->name);
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1) {
+        close(fd); /* a second name, planted where everybody may write, could be any file of root's */
+        return err_set(e, ERR_REFUSED, CAUSE_DISK, "%s is not a regular file with this one name", w->name);
     }
     if (w->fd >= 0) {
         close(w->fd);

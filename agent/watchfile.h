@@ -1,8 +1,8 @@
 /* watchfile: a text file that some other program reads line by line while we append to it.
  *
- * One write(2) per line, because no reader keeps half a line; opened O_APPEND and O_NOFOLLOW; never
- * truncated or replaced while open. Before each line the path is looked at again: a reader that deletes and
- * makes its file anew (swiftDialog) is followed. */
+ * One write(2) per line, because no reader keeps half a line; opened O_APPEND and O_NOFOLLOW, refused when it
+ * has a second name; never truncated or replaced while open. Before each line the path is looked at again: a
+ * reader that deletes and makes its file anew (swiftDialog) is followed. */
 #ifndef AGENT_WATCHFILE_H
 #define AGENT_WATCHFILE_H
 #include "core/err.h"

@@ -41,7 +41,8 @@ static const struct {
     [CAUSE_TEAM_ID] =
         {"team_id", "compare the signer (on a Mac: pkgutil --check-signature) with team_id in the pkginfo"},
     [CAUSE_DISK] = {"disk", "make room on the volume, or check it: diskutil verifyVolume /"},
-    [CAUSE_FORMAT] = {"format", "correct the file in the repository: plutil -lint FILE finds most mistakes"},
+    [CAUSE_FORMAT] = {"format", "correct the file in the repository: plutil -lint looks into a property "
+                                "list, daybreak pkg verify into a package"},
     [CAUSE_LIMIT] = {"limit", "the file is larger or deeper than any real one: look at what produced it"},
     [CAUSE_SCRIPT] = {"script", "run the script by hand as root, and check its first line and its mode"},
     [CAUSE_INSTALLER] = {"installer", "read /var/log/install.log at this time"},

@@ -113,6 +113,23 @@ static bool is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+void text_say(FILE *to, const char *fmt, ...)
+{
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    if (n >= 0) {
+        struct arena *a = arena_open();
+        char *raw = arena_alloc(a, (size_t)n + 1);
+        vsnprintf(raw, (size_t)n + 1, fmt, ap);
+        fprintf(to, "%s\n", text_printable(a, raw, strlen(raw)));
+        arena_free(a);
+    }
+    va_end(ap);
+}
+
 char *text_trim(struct arena *a, const char *s)
 {
     while (is_space(*s))
@@ -214,7 +231,7 @@ static int64_t seconds_of(const struct tm *tm)
 /* Keeps years within four digits, so that the results have one length. */
 static time_t clamp(time_t t)
 {
-    const int64_t first = -62167219200, last = 253402214400;
+    const int64_t first = -62167219200, last = 253402300799;
     return (int64_t)t < first ? (time_t)first : (int64_t)t > last ? (time_t)last : t;
 }
 

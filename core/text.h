@@ -3,6 +3,7 @@
 #define CORE_TEXT_H
 #include "core/arena.h"
 #include <stdint.h>
+#include <stdio.h>
 #include <time.h>
 
 bool text_utf8_valid(const char *p, size_t n); /* shortest forms only, no surrogates */
@@ -10,6 +11,9 @@ bool text_utf8_valid(const char *p, size_t n); /* shortest forms only, no surrog
 /* s with control bytes as \n \t \xNN and invalid UTF-8 as \xNN: one printable line, whatever came in. */
 char *text_printable(struct arena *a, const char *s, size_t n);
 void text_printable_into(char *out, size_t size, const char *s, size_t n); /* cut on a character boundary */
+
+/* One line to a terminal or a pipe: as printf, control bytes and bad UTF-8 escaped, then a newline. */
+void text_say(FILE *to, const char *fmt, ...) PRINTF(2, 3);
 
 char *text_trim(struct arena *a, const char *s); /* without leading and trailing ASCII white space */
 bool text_starts(const char *s, const char *prefix);

@@ -22,7 +22,6 @@
 #define RATIO_BEYOND 200 /* decoded : stored, beyond twice what was claimed */
 
 enum codec { CODEC_NONE, CODEC_GZIP, CODEC_BZIP2, CODEC_XZ, CODEC_PBZX };
-static const char *const codec_names[] = {"none", "gzip", "bzip2", "xz", "pbzx"};
 
 struct payload {
     payload_read_fn *read;
@@ -480,9 +479,4 @@ void payload_free(struct payload *p)
     free(p->in);
     free(p->out);
     free(p);
-}
-
-const char *payload_codec(const struct payload *p)
-{
-    return codec_names[p->codec];
 }

@@ -35,6 +35,5 @@ CHECKED bool payload_take(struct payload *p, uint64_t max, const void **piece, s
  * checks are made too. */
 CHECKED bool payload_finish(struct payload *p, struct err *e);
 
-bool payload_over(const struct payload *p);         /* it failed because it is more than max */
-const char *payload_codec(const struct payload *p); /* "gzip", "bzip2", "xz", "pbzx", "none" */
+bool payload_over(const struct payload *p); /* it failed because it is more than max */
 #endif

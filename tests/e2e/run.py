@@ -5,6 +5,7 @@ import json
 import os
 import plistlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -194,6 +195,9 @@ def test_attempts_are_bounded_and_reset_forgets(w):
     assert mac.failure('Bad')['cause'] == 'loop'
     with open(mac.path('tried')) as f:
         assert f.read() == 'x\n' * 3
+    said = mac.failure('Bad')['message']
+    expect(mac.run('--scripts', 'run'), 2)
+    assert mac.failure('Bad')['message'] == said, 'what was not tried does not change what is known: %s' % mac.failure('Bad')
     expect(mac('reset', 'Bad'), 0)
     expect(mac.run('--scripts', 'run'), 2)
     with open(mac.path('tried')) as f:
@@ -238,31 +242,100 @@ def test_removal(w):
     assert not os.path.exists(mac.path('private/var/db/receipts/com.example.old.plist'))
 
 
-def test_resume_after_the_connection_was_cut(w):
-    """the part is kept and the rest asked for with a range"""
-    w.repo.simple('Big', files={'Library/Big/file': os.urandom(1500000)})
-    w.repo.publish('Big')
-    with open(w.repo.path + '/pkgs/Big-1.0.pkg', 'rb') as f:
-        data = f.read()
-    ranges = []
-
-    def cut(h):
-        ranges.append(h.headers.get('Range'))
-        start = int(ranges[-1][6:].rstrip('-')) if ranges[-1] else 0
+def ranged(data, asked, first, stop=lambda h: None):
+    """A handler that gives only the first bytes of data, then stops; with a range the rest. asked: the Range headers."""
+    def fn(h):
+        asked.append(h.headers.get('Range'))
+        start = int(asked[-1][6:].rstrip('-')) if asked[-1] else 0
         h.send_response(206 if start else 200)
         h.send_header('ETag', '"one"')
         h.send_header('Content-Length', str(len(data) - start))
         if start:
             h.send_header('Content-Range', 'bytes %d-%d/%d' % (start, len(data) - 1, len(data)))
         h.end_headers()
-        if start:
-            h.wfile.write(data[start:])
-        else:
-            h.wfile.write(data[:700000])
-            h.close_connection = True
-            h.connection.shutdown(socket.SHUT_RDWR)
+        h.wfile.write(data[start:] if start else data[:first])
+        h.wfile.flush()
+        if not start:
+            stop(h)
+    return fn
 
-    mac = w.mac(w.liar({'/pkgs/Big': cut}).url)
+
+def big(w, size):
+    """An item that is long enough to be cut; returns its package's bytes."""
+    w.repo.simple('Big', files={'Library/Big/file': os.urandom(size)})
+    w.repo.publish('Big')
+    with open(w.repo.path + '/pkgs/Big-1.0.pkg', 'rb') as f:
+        return f.read()
+
+
+def test_removals_are_left_to_munki(w):
+    """where Munki is installed a removal is decided and shown, and not carried out"""
+    w.repo.simple('Old', uninstallable=True, uninstall_method='removepackages')
+    w.repo.publish('Old')
+    mac = w.mac()
+    expect(mac.run(), 0)
+    os.makedirs(mac.path('usr/local/munki'))
+    open(mac.path('usr/local/munki/managedsoftwareupdate'), 'w').close()
+    w.repo.publish(managed_uninstalls=['Old'])
+    expect(mac.run(), 0)
+    assert mac.item('Old')['reason'] == 'left to Munki' and mac.states()['Old'] == 'skipped'
+    assert os.path.exists(mac.path('Library/Old/file'))
+
+
+def test_only_failed_does_not_complete_the_plan(w):
+    """what --only-failed leaves out is shown as still to do, and complete is not made"""
+    w.repo.simple('Bad', scripts={'preinstall': '#!/bin/sh\n[ -e "$3/mended" ]\n'})
+    w.repo.publish('Bad')
+    mac = w.mac()
+    expect(mac.run('--scripts', 'run'), 2)
+    w.repo.simple('New')
+    w.repo.publish('Bad', 'New')
+    open(mac.path('mended'), 'w').close()
+    expect(mac.run('--scripts', 'run', '--only-failed'), 0)
+    assert mac.states() == {'Bad': 'success', 'New': 'pending'}, mac.states()
+    assert not os.path.exists(mac.path('Library/Daybreak/complete')) and not os.path.exists(mac.path('Library/New'))
+    expect(mac.run('--scripts', 'run'), 0)
+    assert os.path.exists(mac.path('Library/Daybreak/complete'))
+
+
+def test_names_cannot_command_a_terminal(w):
+    """control bytes of a catalog reach neither terminal nor log nor watcher"""
+    evil = 'Al\u009b31mpha\u202eX'
+    w.repo.simple('Alpha', display_name=evil)
+    w.repo.item('Bell', version='1\t2\n3', installer_type='nopkg', installs=[{'type': 'file', 'path': '/never'}])
+    w.repo.publish('Alpha', 'Bell')
+    mac = w.mac()
+    mac.prefs['DEPNotifyFile'] = '/var/tmp/depnotify.log'
+    said = [mac.run(), mac('why', 'Bell'), mac('why', 'Alpha'), mac('status'), mac('check', '--output', mac.folder + '/info')]
+    with open(mac.path('private/var/tmp/depnotify.log')) as f:
+        text = ''.join(r.out + r.err for r in said) + f.read() + mac.log()
+    bad = [c for c in text if (ord(c) < 32 and c != '\n') or 0x7f <= ord(c) < 0xa0]
+    assert not bad, bad
+    assert '1\\t2\\n3' in text, text[:2000]
+
+
+def test_lock_is_the_owners_alone(w):
+    """nobody else can open the lock, so nobody else can hold it; who holds it is told in holder"""
+    w.repo.publish('Nothing')
+    mac = w.mac()
+    mac.run()
+    assert os.stat(mac.path('Library/Daybreak/lock')).st_mode & 0o777 == 0o600
+    with open(mac.path('Library/Daybreak/holder')) as f:
+        assert re.match(r'\d+ \d+ \d+\n$', f.read())
+    os.chmod(mac.path('Library/Daybreak/lock'), 0o644)  # as an older version left it
+    mac.run()
+    assert os.stat(mac.path('Library/Daybreak/lock')).st_mode & 0o777 == 0o600
+
+
+def test_resume_after_the_connection_was_cut(w):
+    """the part is kept and the rest asked for with a range"""
+    ranges = []
+
+    def cut(h):
+        h.close_connection = True
+        h.connection.shutdown(socket.SHUT_RDWR)
+
+    mac = w.mac(w.liar({'/pkgs/Big': ranged(big(w, 1500000), ranges, 700000, cut)}).url)
     expect(mac.run(), 0)
     assert ranges[0] is None and ranges[1] and int(ranges[1][6:].rstrip('-')) > 0, ranges
 
@@ -560,6 +633,9 @@ def test_auto_records_its_code_and_exits_0(w):
     assert mac.report()['RunType'] == 'auto'
 
 
+LOCKED = ('Library/Daybreak/lock', 'Library/Daybreak/holder', 'Library/Daybreak/journal')
+
+
 def test_auto_after_success_ends_at_once(w):
     """a Mac that has completed its plan is left alone by launchd's starts, unless AfterSuccess says schedule"""
     w.repo.simple('Alpha')
@@ -567,9 +643,9 @@ def test_auto_after_success_ends_at_once(w):
     server = w.nginx()
     mac = w.mac(server.url)
     expect(mac.run('--auto'), 0)
-    before, asked = lib.snapshot(mac.root, ('Library/Daybreak/lock', 'Library/Daybreak/journal')), len(server.requests())
+    before, asked = lib.snapshot(mac.root, LOCKED), len(server.requests())
     r = expect(mac.run('--auto'), 0)
-    assert lib.snapshot(mac.root, ('Library/Daybreak/lock', 'Library/Daybreak/journal')) == before
+    assert lib.snapshot(mac.root, LOCKED) == before
     assert len(server.requests()) == asked and not r.out, r
     mac.prefs['AfterSuccess'] = 'schedule'
     expect(mac.run('--auto'), 0)
@@ -590,10 +666,17 @@ def test_second_run_finds_the_lock(w):
         wait_for(lambda: os.path.exists(mac.path('started')) and mac.status()['current'] == 'slow')
         expect(mac.run(), 5, 'process %d' % p.pid, 'at slow')
         assert expect(mac('status', '--line'), 0).out.startswith('RUNNING ')
+        if os.getuid() == 0:  # somebody who may not open the lock sees it too
+            os.chmod(w.folder, 0o755)
+            other = shutil.copy(w.program, w.folder + '/program')
+            r = subprocess.run([other, 'status', '--line', '--root', mac.root], user=65534, group=65534,
+                               capture_output=True, text=True)
+            assert r.stdout.startswith('RUNNING '), r
     finally:
         open(mac.path('go'), 'w').close()
         p.communicate(timeout=lib.DEADLINE)
     assert p.returncode == 0
+    assert expect(mac('status', '--line'), 0).out.startswith('OK ')
 
 
 def test_stop_finishes_the_step_in_hand(w):
@@ -617,29 +700,9 @@ def test_stop_finishes_the_step_in_hand(w):
 
 def test_interrupt_keeps_the_part(w):
     """SIGINT during a download: exit 130, the part stays, the next run resumes"""
-    w.repo.simple('Big', files={'Library/Big/file': os.urandom(2000000)})
-    w.repo.publish('Big')
-    with open(w.repo.path + '/pkgs/Big-1.0.pkg', 'rb') as f:
-        data = f.read()
     seen = []
-
-    def slow(h):
-        seen.append(h.headers.get('Range'))
-        start = int(seen[-1][6:].rstrip('-')) if seen[-1] else 0
-        h.send_response(206 if start else 200)
-        h.send_header('ETag', '"e"')
-        h.send_header('Content-Length', str(len(data) - start))
-        if start:
-            h.send_header('Content-Range', 'bytes %d-%d/%d' % (start, len(data) - 1, len(data)))
-        h.end_headers()
-        if start:
-            h.wfile.write(data[start:])
-        else:
-            h.wfile.write(data[:1000000])
-            h.wfile.flush()
-            wait_for(lambda: len(seen) > 1)
-
-    mac = w.mac(w.liar({'/pkgs/Big': slow}).url)
+    hang = ranged(big(w, 2000000), seen, 1000000, lambda h: wait_for(lambda: len(seen) > 1))
+    mac = w.mac(w.liar({'/pkgs/Big': hang}).url)
     part = mac.path('Library/Daybreak/Cache/Big-1.0.pkg.download')
     p = mac.start('run')
     wait_for(lambda: os.path.exists(part) and os.path.getsize(part) > 0)

@@ -205,7 +205,7 @@ static void depnotify_words_are_taken_out(void **state)
     progress_item(p, 0, STATE_INSTALLING, NULL);
     progress_free(p);
     assert_string_equal(content("private/var/tmp/dep2.log"),
-                        "Command: DeterminateManual: 1\nStatus: Installing Quit now\n");
+                        "Command: DeterminateManual: 1\nStatus: Installing Quit\\nnow\n");
 }
 
 static void swiftdialog_lines(void **state)
@@ -297,6 +297,10 @@ static void watchfile_refuses_links_and_cuts_lines(void **state)
     assert_int_equal(symlinkat("elsewhere", root, "link"), 0);
     assert_null(watchfile_open(root, "/link", WATCHFILE_APPEND, &e));
     assert_true(faccessat(root, "elsewhere", F_OK, 0) != 0);
+    assert_true(files_replace(root, "sudoers", "root\n", 5, 0600, FILES_LAZY, &e));
+    assert_int_equal(linkat(root, "sudoers", root, "planted", 0), 0);
+    assert_null(watchfile_open(root, "/planted", WATCHFILE_APPEND, &e));
+    assert_string_equal(content("sudoers"), "root\n");
     struct watchfile *w = watchfile_open(root, "/long", WATCHFILE_FRESH, &e);
     assert_non_null(w);
     for (size_t i = 0; i + 2 < sizeof line; i += 2) {
