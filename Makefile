@@ -149,7 +149,7 @@ fuzz: ## fuzz one target with libFuzzer: make fuzz T=props SECONDS=60
 	@clang -std=c11 -D_POSIX_C_SOURCE=200809L -D_XOPEN_SOURCE=700 -I. -include core/banned.h -g -O1 \
 	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	    -o build/fuzz/fuzz_$(T) tests/fuzz/fuzz_$(T).c build/fuzz/libdaybreak.a $(PKG_LIBS)
-	build/fuzz/fuzz_$(T) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	build/fuzz/fuzz_$(T) $(if $(wildcard tests/fuzz/$(T).dict),-dict=tests/fuzz/$(T).dict) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 	    -artifact_prefix=build/fuzz/$(T)- build/fuzz/corpus/$(T) tests/fuzz/corpus/$(T) 2>build/fuzz/$(T).log \
 	    || { tail -40 build/fuzz/$(T).log; exit 1; }
 	@grep -E 'stat::number_of_executed_units|cov:' build/fuzz/$(T).log | tail -2

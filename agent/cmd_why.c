@@ -5,6 +5,7 @@
 #include "core/files.h"
 #include "core/limits.h"
 #include "core/text.h"
+#include "manifests/catalog.h"
 #include "manifests/version.h"
 
 struct why {
@@ -23,22 +24,25 @@ struct why {
 
 /* --- looking ------------------------------------------------------------------------------------------- */
 
+static void hush(void *ctx, const char *sentence)
+{
+    (void)ctx;
+    (void)sentence; /* the decision has said it */
+}
+
 /* Every pkginfo of that name in the catalogs used; the newest becomes pkg where the plan chose none. */
 static void look_in_catalogs(struct why *w)
 {
     struct arena *a = w->s->arena;
     for (size_t c = 0; w->plan->catalogs_used[c] != NULL; c++) {
-        const struct value *array;
+        const struct outline *items;
         struct err e;
-        if (!repo_catalog(decide_repo(w->s->decide), w->plan->catalogs_used[c], &array, &e))
+        if (!repo_catalog(decide_repo(w->s->decide), w->plan->catalogs_used[c], &items, &e))
             continue;
-        for (size_t i = 0; i < value_count(array); i++) {
-            const char *name = props_str(value_at(array, i), "name"), *warning;
-            const char *nfc = name != NULL ? text_nfc(a, name) : NULL;
-            if (nfc == NULL || strcmp(nfc, w->name) != 0)
-                continue;
-            struct pkginfo *p =
-                pkginfo_decode(a, value_at(array, i), w->plan->catalogs_used[c], i, &warning, &e);
+        struct catalog_list list =
+            catalog_named(catalog_load(a, w->plan->catalogs_used[c], items, hush, NULL), w->name);
+        for (size_t i = 0; i < list.count; i++) {
+            const struct pkginfo *p = catalog_pkginfo(list.entries[i]);
             if (p == NULL)
                 continue;
             if (w->candidate_count < sizeof w->candidates / sizeof w->candidates[0])
@@ -135,13 +139,14 @@ static int unknown(struct why *w)
     for (size_t i = 0; i < w->plan->reason_count; i++)
         keep_near(best, SHOWN, &count, w->name, w->plan->reasons[i].name);
     for (size_t c = 0; w->plan->catalogs_used[c] != NULL; c++) {
-        const struct value *array;
+        const struct outline *items;
+        struct pkginfo_brief brief;
         struct err e;
-        if (!repo_catalog(decide_repo(w->s->decide), w->plan->catalogs_used[c], &array, &e))
+        if (!repo_catalog(decide_repo(w->s->decide), w->plan->catalogs_used[c], &items, &e))
             continue;
-        for (size_t i = 0; i < value_count(array); i++)
-            if (props_str(value_at(array, i), "name") != NULL)
-                keep_near(best, SHOWN, &count, w->name, props_str(value_at(array, i), "name"));
+        for (size_t i = 0; i < outline_count(items); i++)
+            if (pkginfo_brief(w->s->arena, outline_brief(w->s->arena, items, i), &brief))
+                keep_near(best, SHOWN, &count, w->name, brief.spelled);
     }
     fprintf(stderr, "daybreak: %s: no manifest and no catalog of this Mac names it", w->name);
     for (size_t i = 0; i < count; i++)

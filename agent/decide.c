@@ -92,9 +92,9 @@ static bool world_manifest(void *self, const char *name, const struct value **di
     return repo_manifest(((struct decide *)self)->repo, name, dict, e);
 }
 
-static bool world_catalog(void *self, const char *name, const struct value **array, struct err *e)
+static bool world_catalog(void *self, const char *name, const struct outline **items, struct err *e)
 {
-    return repo_catalog(((struct decide *)self)->repo, name, array, e);
+    return repo_catalog(((struct decide *)self)->repo, name, items, e);
 }
 
 static enum plan_state world_installed(void *self, const struct pkginfo *p)
