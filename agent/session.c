@@ -146,6 +146,9 @@ int session_prepare(struct session *s, const struct options *o, struct err *e)
         err_set(e, ERR_USAGE, CAUSE_NONE, "only root may change this Mac: use sudo");
         return EXIT_NOT_ROOT;
     }
+    if (o->clock != NULL && !loop_clock(s->loop, o->clock, e)) {
+        return EXIT_USAGE;
+    }
     if (!target_open(s->arena, o, &s->target, e)) {
         return e->kind == ERR_USAGE ? EXIT_USAGE : EXIT_DIRECTORIES;
     }

@@ -171,6 +171,63 @@ class Mac:
             return plistlib.load(f)
 
 
+class Clock:
+    """The time of a run, in this test's hands (--clock). Whenever the program has nothing to do but wait it asks; policy(ms,
+    watched) says how many milliseconds pass, or None: none until advance() or until what it watches moves. Without a
+    policy time passes when nothing else could end the wait, so that a child or a server takes no time at all."""
+
+    def __init__(self, folder, start=1795485600, policy=None):
+        self.path = folder + '/clock'
+        self.policy = policy or (lambda ms, watched: ms if watched == 0 else None)
+        self.wall, self.passed, self.open = start * 1000, 0, None
+        self.lock, self.connection = threading.Condition(), None
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(self.path)
+        self.socket.listen(4)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            connection.sendall(b'start %d\n' % self.wall)
+            self.connection = connection
+            try:
+                for line in connection.makefile('r'):
+                    _, n, ms, watched = line.split()
+                    with self.lock:
+                        self.open = (int(n), int(ms))
+                        passes = self.policy(int(ms), int(watched))
+                        if passes is not None:
+                            self.answer(passes)
+                        self.lock.notify_all()
+            except OSError:
+                pass  # it left, or was killed
+            connection.close()
+
+    def answer(self, ms):
+        n, _ = self.open
+        self.open = None
+        self.wall += ms
+        self.passed += ms
+        with contextlib.suppress(OSError):
+            self.connection.sendall(b'%d %d\n' % (n, ms))
+
+    def advance(self, seconds):
+        """Let so much time pass at least, in the steps in which it is asked for."""
+        end = self.passed + seconds * 1000
+        while self.passed < end:
+            with self.lock:
+                if not self.lock.wait_for(lambda: self.open, DEADLINE):
+                    raise AssertionError('the program does not wait')
+                self.answer(min(self.open[1], end - self.passed))
+
+    def close(self):
+        self.socket.close()
+
+
 def nginx_path():
     return shutil.which('nginx') or ('/usr/sbin/nginx' if os.path.exists('/usr/sbin/nginx') else None)
 
@@ -328,6 +385,13 @@ class World:
         s = Liar(self.repo.path, handlers)
         self.servers.append(s)
         return s
+
+    def clock(self, **kw):
+        folder = tempfile.mkdtemp(prefix='clock', dir=self.folder)
+        c = Clock(folder, **kw)
+        c.stop = c.close
+        self.servers.append(c)
+        return c
 
     def mac(self, url=None, name='mac'):
         os.makedirs(os.path.join(self.folder, name))
