@@ -9,6 +9,7 @@ import http.server
 import json
 import os
 import plistlib
+import re
 import shutil
 import signal
 import socket
@@ -321,6 +322,29 @@ def answer(status, body=b'', kind='text/html', headers=()):
         h.end_headers()
         h.wfile.write(body)
     return fn
+
+
+def expect(result, code, *sentences):
+    """The exit code, and each sentence (a regular expression) in what was said."""
+    out = result.out + result.err
+    assert result.code == code, 'exit %s, expected %s\n%s' % (result.code, code, result)
+    for s in sentences:
+        assert re.search(s, out), 'nothing like %r was said\n%s' % (s, result)
+    return result
+
+
+def read(path):
+    with open(path, errors='replace') as f:
+        return f.read()
+
+
+def program(path, text, mode=0o755):
+    """A shell script at path, its folder made."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, 'w') as f:
+        f.write('#!/bin/sh\n' + text)
+    os.chmod(path, mode)
+    return path
 
 
 def wait_for(condition, seconds=DEADLINE):

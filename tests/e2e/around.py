@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""What stands around a run: hooks, hand-off, reports, waits. around.py [--program build/daybreak] [--only WORD]"""
+import argparse
+import os
+import re
+import sys
+
+import lib
+from lib import expect, program, read
+
+HOOKS = 'usr/local/daybreak'
+MUNKI = 'usr/local/munki/managedsoftwareupdate'
+
+
+def hook(mac, name, text, mode=0o755, folder=HOOKS):
+    return program(mac.path(folder, name), text, mode)
+
+
+NOTE = 'echo "%s $1" >>"$DAYBREAK_ROOT/said"\n'
+
+
+def said(mac):
+    return read(mac.path('said')).splitlines() if os.path.exists(mac.path('said')) else []
+
+
+# --- hooks ----------------------------------------------------------------------------------------------------
+
+def test_hooks_get_the_type_of_the_run(w):
+    """checkandinstallatstartup until the plan was once done, then auto; custom; manualcheck; output in the log"""
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    for name in ('preflight', 'postflight'):
+        hook(mac, name, (NOTE % name) + 'echo "a word from %s"\n' % name)
+    mac.prefs['AfterSuccess'] = 'schedule'
+    expect(mac.run('--auto', '--scripts', 'run', '--checkonly'), 0)
+    expect(mac.run('--auto', '--scripts', 'run'), 0)
+    expect(mac.run('--auto', '--scripts', 'run'), 0)
+    expect(mac.run('--scripts', 'run'), 0)
+    types = ['manualcheck', 'checkandinstallatstartup', 'auto', 'custom']
+    assert said(mac) == ['%s %s' % (h, t) for t in types for h in ('preflight', 'postflight')], said(mac)
+    assert 'preflight: a word from preflight' in mac.log() and 'postflight: a word from postflight' in mac.log()
+
+
+def test_preflight_refuses_the_run(w):
+    """exit 1, nothing is asked of the repository, postflight still runs"""
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    server = w.nginx()
+    mac = w.mac(server.url)
+    hook(mac, 'preflight', 'echo "not on battery"\nexit 3\n')
+    hook(mac, 'postflight', NOTE % 'postflight')
+    expect(mac.run('--scripts', 'run'), 1, 'preflight exited with 3')
+    assert server.requests() == [] and not os.path.exists(mac.path('Library/Alpha'))
+    assert mac.status()['result'] == 'refused' and mac.status()['exit_code'] == 1
+    assert said(mac) == ['postflight custom'] and 'preflight: not on battery' in mac.log()
+    assert any('preflight' in e for e in mac.report()['Errors'])
+
+
+def test_preflight_that_does_not_end_refuses_the_run(w):
+    """HookTimeout bounds it, in virtual time; the whole group is ended"""
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    mac.prefs['HookTimeout'] = 90
+    clock = w.clock()
+    hook(mac, 'preflight', 'echo hanging\nmkfifo "$DAYBREAK_ROOT/never"\nread x <"$DAYBREAK_ROOT/never"\n')
+    p = mac.start('run', '--scripts', 'run', '--clock', clock.path)
+    lib.wait_for(lambda: os.path.exists(mac.path('never')))
+    clock.advance(89)
+    assert p.poll() is None
+    clock.advance(2)
+    out, err = p.communicate(timeout=lib.DEADLINE)
+    assert p.returncode == 1 and 'preflight: no end after 90 s' in err, lib.Result(p.returncode, out, err)
+
+
+def test_postflight_runs_after_every_failure_and_changes_nothing(w):
+    mac = w.mac()  # no manifest, no catalog
+    hook(mac, 'postflight', (NOTE % 'postflight') + 'exit 9\n')
+    expect(mac.run('--scripts', 'run'), 8)
+    assert said(mac) == ['postflight custom'] and 'postflight exited with 9' in mac.log()
+    w.repo.simple('Bad', scripts={'preinstall': '#!/bin/sh\nexit 1\n'})
+    w.repo.publish('Bad')
+    expect(mac.run('--scripts', 'run'), 2)
+    assert said(mac) == ['postflight custom'] * 2
+
+
+def test_preflight_may_change_preferences(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    w.repo.manifest('other', catalogs=['production'], managed_installs=[])
+    mac = w.mac()
+    hook(mac, 'preflight', 'sed s/other/site_default/ <"%s/prefs.plist" >"%s/new" && mv "%s/new" "%s/prefs.plist"\n'
+         % ((mac.folder,) * 4))
+    mac.prefs['ClientIdentifier'] = 'other'
+    expect(mac.run('--scripts', 'run'), 0)
+    assert mac.states() == {'Alpha': 'success'}, mac.states()
+
+
+def test_hooks_are_skipped_or_refused_with_a_word(w):
+    """--scripts skip; written by others; not executable; a link; a folder that others can write"""
+    w.repo.publish('Alpha')
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    path = hook(mac, 'preflight', NOTE % 'preflight')
+    expect(mac.run('-v'), 0, 'preflight is not executed: scripts are skipped')
+    os.chmod(path, 0o775)
+    expect(mac.run('--scripts', 'run'), 0, 'preflight.*can be written by others')
+    os.chmod(path, 0o644)
+    expect(mac.run('--scripts', 'run'), 0, 'preflight.*not executable')
+    os.chmod(path, 0o755)
+    os.chmod(mac.path(HOOKS), 0o777)
+    expect(mac.run('--scripts', 'run'), 0, 'preflight.*its folder can be written by others')
+    os.chmod(mac.path(HOOKS), 0o755)
+    os.rename(path, path + '.real')
+    os.symlink(path + '.real', path)
+    expect(mac.run('--scripts', 'run'), 0, 'preflight.*not a regular file')
+    assert said(mac) == [], said(mac)
+
+
+# --- hand-off -------------------------------------------------------------------------------------------------
+
+def munki(mac, text='echo "munki $*" >>"$DAYBREAK_ROOT/said"\n'):
+    return program(mac.path(MUNKI), text)
+
+
+def test_hand_off_to_munki_after_success(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha', daybreak={'handoff': 'munki'})
+    mac = w.mac()
+    munki(mac)
+    expect(mac.run('-v'), 0, 'hand-off to munki is not executed')
+    expect(mac.run('--scripts', 'run'), 0)
+    assert said(mac) == ['munki --auto'], said(mac)
+    w.repo.manifest(catalogs=['production'], managed_installs=['Alpha'], daybreak={'handoff': 'munki-bootstrap'})
+    expect(mac.run('--scripts', 'run'), 0)
+    assert said(mac)[1:] == ['munki --set-bootstrap-mode'], said(mac)
+
+
+def test_no_hand_off_unless_all_is_done(w):
+    w.repo.simple('Bad', scripts={'preinstall': '#!/bin/sh\nexit 1\n'})
+    w.repo.publish('Bad', daybreak={'handoff': 'munki'})
+    mac = w.mac()
+    munki(mac)
+    expect(mac.run('--scripts', 'run'), 2)
+    assert said(mac) == []
+
+
+def test_the_preference_wins_over_the_manifest(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha', daybreak={'handoff': 'munki'})
+    mac = w.mac()
+    munki(mac)
+    mac.prefs['HandOff'] = {'command': ['/opt/site/done', 'a word', '$HOME'], 'timeout': 60}
+    program(mac.path('opt/site/done'), 'echo "done $# $2" >>"$DAYBREAK_ROOT/said"\n')
+    expect(mac.run('--scripts', 'run'), 0)
+    assert said(mac) == ['done 2 $HOME'], said(mac)
+    mac.prefs['HandOff'] = 'none'
+    expect(mac.run('--scripts', 'run'), 0)
+    assert len(said(mac)) == 1
+
+
+def test_a_hand_off_that_fails_is_a_failure_and_is_tried_again(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha', daybreak={'handoff': {'command': ['/opt/done'], 'timeout': 30}})
+    mac = w.mac()
+    expect(mac.run('--scripts', 'run'), 2, '/opt/done')
+    assert any('hand-off' in e for e in mac.report()['Errors']), mac.report()['Errors']
+    program(mac.path('opt/done'), 'echo tried >>"$DAYBREAK_ROOT/said"\nexit 4\n')
+    expect(mac.run('--scripts', 'run'), 2, 'hand-off: /opt/done exited with 4')
+    os.chmod(mac.path('opt/done'), 0o777)
+    expect(mac.run('--scripts', 'run'), 2, 'can be written by others')
+    program(mac.path('opt/done'), 'mkfifo "$DAYBREAK_ROOT/never"; read x <"$DAYBREAK_ROOT/never"\n')
+    clock = w.clock()
+    p = mac.start('run', '--scripts', 'run', '--clock', clock.path)
+    lib.wait_for(lambda: os.path.exists(mac.path('never')))
+    clock.advance(31)
+    err = p.communicate(timeout=lib.DEADLINE)[1]
+    assert p.returncode == 2 and re.search('hand-off: no end after 30 s', err), err
+    assert said(mac) == ['tried']
+    # launchd's next start has still something to do
+    program(mac.path('opt/done'), 'echo done >>"$DAYBREAK_ROOT/said"\n')
+    expect(mac.run('--auto', '--scripts', 'run'), 0)
+    expect(mac.run('--auto', '--scripts', 'run'), 0)
+    assert said(mac) == ['tried', 'done'], said(mac)
+
+
+def test_a_hand_off_that_makes_no_sense_is_named(w):
+    w.repo.simple('Alpha')
+    for wrong, word in ((7, 'is ignored'), ('Munki', 'is none of'), ({'command': []}, 'array of strings'),
+                        ({'command': ['done']}, 'no absolute path'), ({'command': ['/x'], 'timeout': 0}, 'timeout')):
+        w.repo.publish('Alpha', daybreak={'handoff': wrong})
+        mac = w.mac(name='m%s' % word.replace(' ', ''))
+        r = mac.run('--scripts', 'run')
+        assert r.code == (0 if wrong == 7 else 2) and word in r.err + r.out + mac.log(), r
+
+
+if __name__ == '__main__':
+    ap = argparse.ArgumentParser()
+    ap.add_argument('--program', default=lib.TOP + '/build/daybreak')
+    ap.add_argument('--only')
+    a = ap.parse_args()
+    sys.exit(lib.main(dict(globals()), 'around', a.only, os.path.abspath(a.program)))
