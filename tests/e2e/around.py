@@ -195,6 +195,96 @@ def test_a_hand_off_that_makes_no_sense_is_named(w):
         assert r.code == (0 if wrong == 7 else 2) and word in r.err + r.out + mac.log(), r
 
 
+# --- middleware -----------------------------------------------------------------------------------------------
+
+SIGN = """import json, sys
+q = json.load(sys.stdin)
+q['url'] += '?signature=planted-signature'
+q['headers']['X-Token'] = 'planted-token'
+json.dump(q, sys.stdout)
+"""
+
+
+def python(mac, path, text, mode=0o755):
+    full = program(mac.path(path), '', mode)
+    with open(full, 'w') as f:
+        f.write('#!%s\n%s' % (sys.executable, text))
+    return '/' + path
+
+
+def signed_only(w, seen):
+    """A server that gives its files only for a signature and a token."""
+    def fn(h):
+        seen.append((h.path, dict(h.headers)))
+        if not h.path.endswith('?signature=planted-signature') or h.headers.get('X-Token') != 'planted-token':
+            return lib.answer(403)(h)
+        return super(type(h), h).do_GET()
+    return w.liar({'/': fn})
+
+
+def test_middleware_signs_every_request(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    seen = []
+    server = signed_only(w, seen)
+    mac = w.mac(server.url)
+    expect(mac.run(), 150, 'credentials or middleware missing')
+    mac.prefs['Middleware'] = python(mac, 'opt/site/sign', SIGN)
+    mac.prefs['AdditionalHttpHeaders'] = ['X-Site: north']
+    del seen[:]
+    expect(mac.run('-vvv'), 0)
+    assert mac.states() == {'Alpha': 'success'}
+    kinds = {path.split('/')[1] for path, _ in seen}
+    assert kinds == {'manifests', 'catalogs', 'pkgs'}, kinds
+    assert all(h['X-Site'] == 'north' for _, h in seen), seen
+    assert 'planted' not in mac.log(), mac.log()
+
+
+def test_what_middleware_leaves_out_stays(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    seen = []
+    server = w.liar({'/': lambda h: (seen.append((h.path, dict(h.headers))), super(type(h), h).do_GET())[1]})
+    mac = w.mac(server.url)
+    mac.prefs['Middleware'] = python(mac, 'opt/site/same', 'print("{}")\n')
+    mac.prefs['AdditionalHttpHeaders'] = ['X-Site: north']
+    expect(mac.run(), 0)
+    assert all(h['X-Site'] == 'north' and '?' not in p for p, h in seen), seen
+
+
+def test_middleware_that_fails_is_named(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    server = w.nginx()
+    for text, sentence in (('import sys\nsys.exit(3)\n', 'exited with 3'), ('print("x")\n', 'a JSON object is needed'),
+                           ('print(\'{"url": 1}\')\n', 'url: a string'),
+                           ('print(\'{"headers": {"A": "b\\\\nc"}}\')\n', 'one line of text'),
+                           ('print(\'{"url": "file:///etc/hosts"}\')\n', 'rewritten to a file'),
+                           ('print(\'{"url": "http://192.0.2.1/x"}\')\n', 'plain http')):
+        mac = w.mac(server.url, name='m%d' % abs(hash(sentence)))
+        mac.prefs['Middleware'] = python(mac, 'opt/site/bad', text)
+        expect(mac.run(), 7 if sentence == 'plain http' else 150, sentence)
+    assert server.requests() == []
+    path = mac.path('opt/site/bad')
+    os.chmod(path, 0o757)
+    expect(mac.run(), 200, 'Middleware /opt/site/bad: .*can be written by others')
+    os.unlink(path)
+    expect(mac.run(), 200, 'Middleware /opt/site/bad: ')
+
+
+def test_middleware_has_five_seconds(w):
+    w.repo.publish('Alpha')
+    mac = w.mac(w.nginx().url)
+    mac.prefs['Middleware'] = python(mac, 'opt/site/slow', 'import os\nos.mkfifo("%s/never")\nopen("%s/never").read()\n'
+                                     % (mac.root, mac.root))
+    clock = w.clock()
+    p = mac.start('run', '--clock', clock.path)
+    lib.wait_for(lambda: os.path.exists(mac.path('never')))
+    clock.advance(6)
+    err = p.communicate(timeout=lib.DEADLINE)[1]
+    assert p.returncode == 150 and re.search('Middleware .*/slow: no answer after 5 s', err), err
+
+
 if __name__ == '__main__':
     ap = argparse.ArgumentParser()
     ap.add_argument('--program', default=lib.TOP + '/build/daybreak')

@@ -181,7 +181,7 @@ class Clock:
         self.path = folder + '/clock'
         self.policy = policy or (lambda ms, watched: ms if watched == 0 else None)
         self.wall, self.passed, self.open = start * 1000, 0, None
-        self.lock, self.connection = threading.Condition(), None
+        self.lock, self.connection, self.gone = threading.Condition(), None, False
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(self.path)
         self.socket.listen(4)
@@ -194,7 +194,7 @@ class Clock:
             except OSError:
                 return
             connection.sendall(b'start %d\n' % self.wall)
-            self.connection = connection
+            self.connection, self.gone = connection, False
             try:
                 for line in connection.makefile('r'):
                     _, n, ms, watched = line.split()
@@ -206,6 +206,9 @@ class Clock:
                         self.lock.notify_all()
             except OSError:
                 pass  # it left, or was killed
+            with self.lock:
+                self.open, self.gone = None, True
+                self.lock.notify_all()
             connection.close()
 
     def answer(self, ms):
@@ -217,12 +220,14 @@ class Clock:
             self.connection.sendall(b'%d %d\n' % (n, ms))
 
     def advance(self, seconds):
-        """Let so much time pass at least, in the steps in which it is asked for."""
+        """Let so much time pass, in the steps in which it is asked for; or until the program ends."""
         end = self.passed + seconds * 1000
         while self.passed < end:
             with self.lock:
-                if not self.lock.wait_for(lambda: self.open, DEADLINE):
+                if not self.lock.wait_for(lambda: self.open or self.gone, DEADLINE):
                     raise AssertionError('the program does not wait')
+                if self.gone:
+                    return
                 self.answer(min(self.open[1], end - self.passed))
 
     def close(self):
