@@ -568,6 +568,7 @@ int run_all(const struct options *o)
         progress_begin(s.progress);
         code = work(&r);
         run_postflight(&r);
+        run_tell_server(&r);
         log_info("ended with %d: %s", code, err_exit_meaning(code));
         if (r.deadline_timer != 0) {
             loop_cancel(s.loop, r.deadline_timer);

@@ -1,8 +1,10 @@
 /* run_around: what stands around the work: preflight before it, the hand-off when it is done, postflight in
  * every case. A postflight's failure changes nothing any more; a failed hand-off is a failure of the run, and
- * the plan does not count as completed, so that the next run tries it again. */
+ * the plan does not count as completed, so that the next run tries it again. The report to the
+ * administrator's server goes out last: it can cost half a minute. */
 #include "agent/handoff.h"
 #include "agent/run_internal.h"
+#include "agent/webhook.h"
 #include "core/log.h"
 
 static void child_started(void *ctx, pid_t pid, const char *what)
@@ -80,4 +82,12 @@ bool run_handoff(struct run *r)
                  "logged in");
     }
     return ok;
+}
+
+void run_tell_server(struct run *r)
+{
+    struct session *s = r->s;
+    struct network n = {s->arena, s->loop, s->options, &s->prefs, &s->facts, &s->target};
+    webhook_queue(&n, progress_now(s->progress));
+    webhook_send(&n);
 }

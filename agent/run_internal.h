@@ -40,6 +40,7 @@ bool run_has_profile(struct run *r, const char *identifier);
 /* --- run_around.c: hooks and hand-off --- */
 CHECKED bool run_preflight(struct run *r, struct err *e); /* ERR_USAGE: preferences changed to nonsense */
 void run_postflight(struct run *r);
+void run_tell_server(struct run *r);   /* of a run that has ended: ReportURL */
 bool run_handoff(struct run *r);       /* after success; false: it failed, which was said and reported */
 bool run_stopped(const struct run *r); /* a signal came or the deadline passed: no new step */
 #endif

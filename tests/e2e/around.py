@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """What stands around a run: hooks, hand-off, reports, waits. around.py [--program build/daybreak] [--only WORD]"""
 import argparse
+import json
 import os
 import re
 import sys
+import threading
 
 import lib
 from lib import expect, program, read
@@ -283,6 +285,108 @@ def test_middleware_has_five_seconds(w):
     clock.advance(6)
     err = p.communicate(timeout=lib.DEADLINE)[1]
     assert p.returncode == 150 and re.search('Middleware .*/slow: no answer after 5 s', err), err
+
+
+# --- reports --------------------------------------------------------------------------------------------------
+
+def queue(mac):
+    folder = mac.path('Library/Daybreak/reports')
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+def test_the_report_of_each_run_is_posted_once(w):
+    """also of one that failed; with the headers, an idempotency key and the machine; no secret in body or log"""
+    w.repo.simple('Alpha')
+    w.repo.simple('Bad', scripts={'preinstall': '#!/bin/sh\necho "see https://user:planted-password@host/"\nexit 1\n'})
+    w.repo.publish('Alpha', 'Bad')
+    server = w.liar({'/hook': lib.answer(204)})
+    mac = w.mac()
+    mac.prefs['ReportURL'] = server.url + '/hook?key=planted-key'
+    mac.prefs['ReportHeaders'] = ['Authorization: Bearer planted-bearer']
+    expect(mac.run('--scripts', 'run'), 2)
+    assert len(server.posts) == 1 and queue(mac) == [], server.posts
+    path, headers, body = server.posts[0]
+    assert path == '/hook?key=planted-key' and headers['Authorization'] == 'Bearer planted-bearer'
+    assert headers['Content-Type'] == 'application/json' and headers['Idempotency-Key'] == mac.status()['run']
+    report = json.loads(body)
+    assert report['schema'] == 1 and report['exit_code'] == 2 and report['result'] == 'partial'
+    assert report['machine'] == {'serial_number': 'C02TEST', 'hostname': 'mac.example.com', 'hardware_uuid': 'C02TEST',
+                                 'model': report['machine']['model'], 'os_vers': '15.4.1'}, report['machine']
+    assert [i['state'] for i in report['items']] == ['success', 'failed']
+    assert 'planted' not in body.decode() + mac.log()
+    mac.prefs['SoftwareRepoURL'] = 'file:///nowhere'
+    expect(mac.run(), 8)
+    assert json.loads(server.posts[1][2])['exit_code'] == 8
+
+
+def test_reports_wait_for_the_server_in_order(w):
+    """kept on disk where only root can read them, tried again by later runs, and never fail the run"""
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    answers = [503, 302, 401, 200, 200, 200, 200]
+    server = w.liar({'/hook': lambda h: lib.answer(answers.pop(0), headers=[('Location', '/hook')])(h)})
+    mac = w.mac()
+    mac.prefs['ReportURL'] = server.url + '/hook'
+    for n in (1, 2, 3):
+        expect(mac.run(), 0, 'stays for a later run')
+        assert len(queue(mac)) == n and len(server.posts) == n
+    folder = mac.path('Library/Daybreak/reports')
+    assert os.stat(folder).st_mode & 0o777 == 0o700
+    assert all(os.stat(os.path.join(folder, f)).st_mode & 0o777 == 0o600 for f in queue(mac))
+    expect(mac.run(), 0)
+    assert queue(mac) == []
+    keys = [h['Idempotency-Key'] for _, h, _ in server.posts]
+    assert keys[:3] == [keys[0]] * 3 and len(set(keys[3:])) == 4 and keys[3] == keys[0], keys
+
+
+def test_a_report_nobody_takes_is_given_up(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    server = w.liar({'/hook': lib.answer(422), '/had': lib.answer(409)})
+    mac = w.mac()
+    mac.prefs['ReportURL'] = server.url + '/hook'
+    expect(mac.run(), 0, 'is given up: POST .*422')
+    mac.prefs['ReportURL'] = server.url + '/had'
+    expect(mac.run(), 0)
+    assert queue(mac) == [] and len(server.posts) == 2
+
+
+def test_the_queue_of_reports_is_bounded(w):
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    mac.prefs['ReportURL'] = 'http://127.0.0.1:9/'
+    folder = mac.path('Library/Daybreak/reports')
+    os.makedirs(folder, 0o700)
+    for n in range(30):
+        with open('%s/%015d-x.json' % (folder, n), 'w') as f:
+            f.write('{}')
+    r = mac.run()
+    assert r.code in (0, 2, 8), r
+    assert len(queue(mac)) == 20 and queue(mac)[0].startswith('%015d' % 11) and 'is full' in mac.log()
+
+
+def test_a_server_that_never_answers_costs_ten_seconds(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    asked, leave = threading.Event(), threading.Event()
+    server = w.liar({'/hook': lambda h: (asked.set(), leave.wait(lib.DEADLINE))})
+    mac = w.mac()
+    mac.prefs['ReportURL'] = server.url + '/hook'
+    clock = w.clock()
+    p = mac.start('run', '--clock', clock.path)
+    assert asked.wait(lib.DEADLINE)
+    clock.advance(11)
+    err = p.communicate(timeout=lib.DEADLINE)[1]
+    leave.set()
+    assert p.returncode == 0 and 'no answer for 10000 ms' in err and len(queue(mac)) == 1, err
+
+
+def test_plain_http_gets_no_report(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    mac.prefs['ReportURL'] = 'http://192.0.2.1/hook'
+    expect(mac.run(), 0, 'plain http')
 
 
 if __name__ == '__main__':

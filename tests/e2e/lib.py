@@ -289,7 +289,7 @@ class Liar:
 
     def __init__(self, docroot, handlers):
         outer = self
-        self.hits = []
+        self.hits, self.posts = [], []
 
         class Handler(http.server.SimpleHTTPRequestHandler):
             protocol_version = 'HTTP/1.1'
@@ -303,6 +303,14 @@ class Liar:
                     if self.path.startswith(prefix):
                         return fn(self)
                 return super().do_GET()
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get('Content-Length', 0)))
+                outer.posts.append((self.path, dict(self.headers), body))
+                for prefix, fn in handlers.items():
+                    if self.path.startswith(prefix):
+                        return fn(self)
+                return answer(404)(self)
 
             def log_message(self, *args):
                 pass
