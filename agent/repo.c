@@ -5,6 +5,8 @@
  * Surprise: object stores answer 403 for what is not there. */
 #include "agent/repo.h"
 
+#include "agent/middleware.h"
+#include "agent/network.h"
 #include "agent/repourl.h"
 #include "agent/validators.h"
 #include "core/crypto.h"
@@ -47,7 +49,9 @@ struct repo {
     const struct facts *facts;
     const struct target *target;
     bool offline;
+    struct network network;
     struct fetch *fetch;
+    struct middleware *middleware; /* or NULL */
     const char *bases[KINDS];
     struct validators *validators[KINDS];
     struct answer *answers;
@@ -63,64 +67,16 @@ const char *const *repo_package_urls(struct repo *r, struct arena *a, const stru
 
 /* --- opening ------------------------------------------------------------------------------------------- */
 
-/* A path from preferences: below the root when it is there, else as this machine has it. */
-static const char *host_path(struct repo *r, const char *path)
-{
-    struct stat st;
-    if (path == NULL || strcmp(r->target->root_path, "/") == 0 ||
-        !files_evidence_stat(r->target->root, path, &st, NULL, NULL))
-        return path;
-    return target_path(r->a, r->target, path);
-}
-
-/* The first of names that stands in a certs folder, ours or Munki's. */
-static const char *certs_file(struct repo *r, const char *const *names)
-{
-    const char *const dirs[] = {r->prefs->managed_install_dir, r->prefs->munki_dir};
-    struct stat st;
-    for (size_t d = 0; d < 2; d++)
-        for (size_t i = 0; names[i] != NULL; i++) {
-            const char *path = arena_printf(r->a, "%s/certs/%s", dirs[d], names[i]);
-            if (files_evidence_stat(r->target->root, path, &st, NULL, NULL) && S_ISREG(st.st_mode))
-                return target_path(r->a, r->target, path);
-        }
-    return NULL;
-}
-
-static const char *client_certificate(struct repo *r)
-{
-    static const char *const names[] = {"cert.pem", "client.pem", "munki.pem", NULL};
-    if (!r->prefs->use_client_certificate)
-        return NULL;
-    const char *path = host_path(r, r->prefs->client_certificate);
-    return path != NULL ? path : certs_file(r, names);
-}
-
 static bool open_session(struct repo *r, struct err *e)
 {
-    static const char *const ca_names[] = {"ca.pem", NULL};
-    const struct prefs *p = r->prefs;
-    struct stat st;
-    struct fetch_policy policy = {
-        .user_agent = arena_printf(r->a, "daybreak/%s Darwin/%s", DAYBREAK_VERSION, r->facts->darwin_version),
-        .headers = p->headers,
-        .redirects = p->redirects,
-        .ca_file = host_path(r, p->ca_file),
-        .ca_dir = host_path(r, p->ca_dir),
-        .client_cert = client_certificate(r),
-        .client_key = p->use_client_certificate ? host_path(r, p->client_key) : NULL,
-        .proxy = p->proxy_url,
-        .allow_http = p->allow_insecure_repo,
-        .attempts = p->download_attempts,
-        .backoff_ms = p->download_backoff_ms,
-    };
-    if (policy.ca_dir != NULL && stat(policy.ca_dir, &st) == 0 && S_ISREG(st.st_mode)) {
-        if (policy.ca_file == NULL)
-            policy.ca_file = policy.ca_dir; /* Munki takes a file there too */
-        policy.ca_dir = NULL;
+    struct fetch_policy policy;
+    network_policy(&r->network, &policy);
+    if (r->prefs->middleware != NULL) {
+        r->middleware = middleware_open(r->a, r->loop, r->target, r->prefs->middleware, e);
+        if (r->middleware == NULL)
+            return false;
+        policy.rewriter = middleware_rewriter(r->middleware);
     }
-    if (policy.ca_file == NULL && policy.ca_dir == NULL)
-        policy.ca_file = certs_file(r, ca_names);
     r->fetch = fetch_open(r->loop, &policy, e);
     return r->fetch != NULL;
 }
@@ -163,6 +119,7 @@ struct repo *repo_open(struct arena *a, struct loop *l, const struct options *o,
     r->facts = f;
     r->target = t;
     r->offline = offline;
+    r->network = (struct network){a, l, o, p, f, t};
     r->bases[MANIFEST] = repourl_base(a, p, p->manifest_url, kinds[MANIFEST].folder);
     r->bases[CATALOG] = repourl_base(a, p, p->catalog_url, kinds[CATALOG].folder);
     if (r->bases[MANIFEST] != NULL)
@@ -171,12 +128,10 @@ struct repo *repo_open(struct arena *a, struct loop *l, const struct options *o,
         return NULL;
     if (offline)
         return r;
-    if (p->middleware != NULL) {
-        err_set(e, ERR_USAGE, CAUSE_NONE, "Middleware %s: this version has no middleware", p->middleware);
+    if (!open_session(r, e)) {
+        middleware_close(r->middleware);
         return NULL;
     }
-    if (!open_session(r, e))
-        return NULL;
     r->validators[MANIFEST] = validators_open(t->manifests);
     r->validators[CATALOG] = validators_open(t->catalogs);
     return r;
@@ -199,6 +154,7 @@ void repo_free(struct repo *r)
     for (struct answer *a = r->answers; a != NULL; a = a->next)
         drop(a);
     fetch_free(r->fetch);
+    middleware_close(r->middleware);
 }
 
 struct fetch *repo_session(struct repo *r)
@@ -400,7 +356,7 @@ static const char *certificate_name(struct repo *r)
     char name[256];
     struct err e;
     struct buf pem;
-    const char *path = client_certificate(r), *found = NULL;
+    const char *path = network_certificate(&r->network), *found = NULL;
     if (!r->prefs->certificate_cn_is_identifier || path == NULL)
         return NULL;
     buf_init(&pem, LIMIT_MB);

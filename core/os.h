@@ -41,6 +41,8 @@ short os_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 
 uint64_t os_monotonic_ms(void);
 void os_realtime(time_t *seconds, int *ms);
+/* From now on it is this time, until the next call; negative: the machine's own again. For loop_clock. */
+void os_realtime_fix(int64_t unix_ms);
 void os_random(void *p, size_t n); /* cannot fail: ends the process if the system has none */
 
 /* Extended attributes on a descriptor. Where there are none get fails with ERR_NOT_FOUND and set with

@@ -135,14 +135,6 @@ uint64_t os_monotonic_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-void os_realtime(time_t *seconds, int *ms)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    *seconds = t.tv_sec;
-    *ms = (int)(t.tv_nsec / 1000000);
-}
-
 void os_random(void *p, size_t n)
 {
     unsigned char *u = p;
