@@ -60,7 +60,7 @@ UNIT_BINS := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
 FUZZERS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS   := $(FUZZERS:tests/fuzz/%.c=$(BUILD)/replay/%)
 
-.PHONY: check-now test-programs replay-programs all help deps demo check check-unit check-plan check-cases check-e2e check-package check-fault check-fuzz bench sweep \
+.PHONY: check-now test-programs replay-programs all help deps demo check check-unit check-plan check-cases check-e2e check-why check-package check-fault check-fuzz bench sweep \
         fuzz lint fmt cov pkg install clean
 all: $(PROGRAM) ## build the program: build/daybreak
 
@@ -126,6 +126,9 @@ check-cases: $(PROGRAM) ## whole recorded repositories
 
 check-e2e: $(PROGRAM) ## the program against a real web server
 	@python3 tests/e2e/run.py --program $(PROGRAM)
+
+check-why: $(PROGRAM) ## every class of decision, explained
+	@python3 tests/e2e/why.py --program $(PROGRAM)
 
 check-package: $(PROGRAM) ## packages, real and hostile, through the program
 	@python3 tests/e2e/package.py --program $(PROGRAM)

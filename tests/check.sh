@@ -45,6 +45,7 @@ part 'lint'                    "$MAKE" -s lint
 part 'unit tests'              "$MAKE" -s check-unit
 part 'recorded cases'          "$MAKE" -s check-cases
 part 'end to end'              "$MAKE" -s check-e2e
+part 'decisions explained'     "$MAKE" -s check-why
 part 'packages end to end'     "$MAKE" -s check-package
 part 'faults'                  "$MAKE" -s check-fault
 part 'sanitizer build'         "$MAKE" -s -j"$J" SAN=address,undefined all test-programs replay-programs
