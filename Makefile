@@ -60,8 +60,17 @@ UNIT_BINS := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
 FUZZERS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS   := $(FUZZERS:tests/fuzz/%.c=$(BUILD)/replay/%)
 
-.PHONY: check-now test-programs replay-programs all help deps demo check check-unit check-plan check-cases check-e2e check-around check-package check-fault check-fuzz bench sweep \
-        fuzz lint fmt cov pkg install clean
+.PHONY: test-programs replay-programs all help deps demo check bench sweep fuzz lint fmt cov pkg install clean
+.PHONY: check-now
+.PHONY: check-unit
+.PHONY: check-plan
+.PHONY: check-cases
+.PHONY: check-e2e
+.PHONY: check-around
+.PHONY: check-package
+.PHONY: check-fault
+.PHONY: check-fuzz
+.PHONY: check-why
 all: $(PROGRAM) ## build the program: build/daybreak
 
 help: ## list the targets
@@ -129,6 +138,9 @@ check-e2e: $(PROGRAM) ## the program against a real web server
 
 check-around: $(PROGRAM) ## hooks, hand-off, reports and waits
 	@python3 tests/e2e/around.py --program $(PROGRAM)
+
+check-why: $(PROGRAM) ## every class of decision, explained
+	@python3 tests/e2e/why.py --program $(PROGRAM)
 
 check-package: $(PROGRAM) ## packages, real and hostile, through the program
 	@python3 tests/e2e/package.py --program $(PROGRAM)

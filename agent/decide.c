@@ -67,6 +67,7 @@ struct decide {
     struct told *told;
     struct decide_broken *broken;
     size_t broken_count, broken_room;
+    struct plan_input in; /* of the last decision */
     const struct plan *plan;
 };
 
@@ -313,7 +314,7 @@ const struct plan *decide_make(struct decide *d, struct err *e)
     d->promised_kb = 0;
     for (struct cached *k = d->cached; k != NULL; k = k->next)
         k->promised = false;
-    const struct plan_input in = {
+    d->in = (struct plan_input){
         .primary = d->primary,
         .manifest = d->manifest,
         .facts = f->all,
@@ -341,7 +342,7 @@ const struct plan *decide_make(struct decide *d, struct err *e)
         .free_kb = world_free_kb,
         .cached_kb = world_cached_kb,
     };
-    d->plan = plan_make(d->a, &in, &world, e);
+    d->plan = plan_make(d->a, &d->in, &world, e);
     for (size_t i = 0; d->plan != NULL && i < d->plan->warning_count; i++)
         tell(d, d->plan->warnings[i]);
     return d->plan;
@@ -501,6 +502,11 @@ void decide_clean(struct decide *d)
 const char *decide_manifest(const struct decide *d)
 {
     return d->primary;
+}
+
+const struct plan_input *decide_input(const struct decide *d)
+{
+    return &d->in;
 }
 
 struct repo *decide_repo(struct decide *d)

@@ -46,6 +46,7 @@ part 'unit tests'              "$MAKE" -s check-unit
 part 'recorded cases'          "$MAKE" -s check-cases
 part 'end to end'              "$MAKE" -s check-e2e
 part 'around a run'            "$MAKE" -s check-around
+part 'decisions explained'     "$MAKE" -s check-why
 part 'packages end to end'     "$MAKE" -s check-package
 part 'faults'                  "$MAKE" -s check-fault
 part 'sanitizer build'         "$MAKE" -s -j"$J" SAN=address,undefined all test-programs replay-programs
