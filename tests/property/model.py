@@ -18,6 +18,9 @@ COPIED_REMOVAL = ['RestartAction', 'blocking_applications', 'installs', 'require
                   'PayloadIdentifier']
 UNMET = "Can't install %s because could not verify all other items it requires are or will be installed."
 ABSENT, THIS, NEWER = 'absent', 'this', 'newer'
+STATES = {-1: -1, 0: 1, 1: 2}  # older, the same, newer; 0 is: not present
+EMPTY_MD5 = 'd41d8cd98f00b204e9800998ecf8427e'
+SLACK_KB = 102400
 MUNKI = '7.0.4.5263'
 
 
@@ -77,6 +80,11 @@ def split(text):
     return text, ''
 
 
+def text(file, key):
+    value = (file or {}).get(key)
+    return value if isinstance(value, str) else ''
+
+
 def strings(dict_, key):
     value = (dict_ or {}).get(key)
     return value if isinstance(value, list) and all(isinstance(v, str) for v in value) else []
@@ -92,33 +100,70 @@ class Model:
         self.facts = scene['facts']
         self.installs, self.removals, self.optional = [], [], []
         self.processed_installs, self.processed_uninstalls, self.managed_updates, self.featured = [], [], [], []
-        self.kept = set()
+        self.kept, self.arrived = set(), set()
         self.depth = self.steps = 0
         selfserve = scene['selfserve']
         self.selfserve = {k: list(v) for k, v in selfserve.items()} if selfserve is not None else None
 
     # -- the machine -------------------------------------------------------------------------------------------
 
-    def holds(self, condition):
-        return condition in self.conditions and self.conditions[condition](self.facts)
+    def holds(self, condition, catalogs=()):
+        return condition in self.conditions and self.conditions[condition](self.facts, catalogs)
 
-    def script(self, item):
-        return self.scene['facts']['script_results'].get(nfc(item['name']), {}).get('installcheck')
+    def script(self, item, which='installcheck'):
+        if which + '_script' not in item:
+            return None
+        return self.scene['facts']['script_results'].get(nfc(item['name']), {}).get(which)
 
     def plist_state(self, entry, path):
-        file = self.scene['files'].get(path)
-        have = file.get('CFBundleShortVersionString', '') if file else ''
+        file, key = self.scene['files'].get(path), entry.get('version_comparison_key')
+        have = text(file, key) if key else text(file, 'CFBundleShortVersionString') or text(file, 'CFBundleVersion')
         if not have:
             return 0
-        return {-1: -1, 0: 1, 1: 2}[compare(have, entry['CFBundleShortVersionString'])]
+        if 'minimum_update_version' in entry and compare(have, entry['minimum_update_version']) < 0:
+            return 0
+        return STATES[compare(have, entry[key or 'CFBundleShortVersionString'])]
+
+    def inventory(self, entry):
+        """The property lists of the applications that have the identifier or the name."""
+        found = []
+        for path in sorted(self.scene['files']):
+            if not path.endswith('.app/Contents/Info.plist'):
+                continue
+            file = self.scene['files'][path]
+            name = text(file, 'CFBundleName') or path.split('/')[-3][:-len('.app')]
+            if text(file, 'CFBundleIdentifier') == entry.get('CFBundleIdentifier', '-') or name == entry.get('CFBundleName', '-'):
+                found.append((text(file, 'CFBundleShortVersionString') or text(file, 'CFBundleVersion'), path))
+        ordered = []
+        for version, path in found:
+            at = len(ordered)
+            while at > 0 and compare(ordered[at - 1][0], version) < 0:
+                at -= 1
+            ordered.insert(at, (version, path))
+        return [path for _, path in ordered]
+
+    def application_state(self, entry):
+        if not entry.get('CFBundleIdentifier') and not entry.get('CFBundleName'):
+            return None
+        states = [self.plist_state(entry, path) for path in self.inventory(entry)]
+        for s in states:
+            if s > 0:
+                return s
+        return -1 if -1 in states else 0
+
+    def os_state(self, item):
+        have, wanted = '.'.join(self.facts['os_vers'].split('.')[:2]), item['version'].split('.')
+        return STATES[compare(have, wanted[0] if int(wanted[0]) > 10 else '.'.join(wanted[:2]))]
 
     def installs_state(self, entry):
         """-1 older, 0 not present, 1 same, 2 newer; None: malformed."""
         kind, path = entry.get('type'), entry.get('path')
         if kind == 'file':
-            return 1 if path in self.scene['files'] else 0
+            return 0 if path not in self.scene['files'] else 1 if entry.get('md5checksum', EMPTY_MD5) == EMPTY_MD5 else -1
         if kind == 'plist':
             return self.plist_state(entry, path)
+        if kind == 'application' and not path:
+            return self.application_state(entry)
         if kind in ('bundle', 'application'):
             return self.plist_state(entry, path + '/Contents/Info.plist')
         return None
@@ -127,7 +172,7 @@ class Model:
         if entry.get('optional'):
             return 1
         have = self.scene['receipts'].get(entry['packageid'])
-        return 0 if have is None else {-1: -1, 0: 1, 1: 2}[compare(have, entry['version'])]
+        return 0 if have is None else STATES[compare(have, entry['version'])]
 
     def pieces(self, item):
         if item.get('installs'):
@@ -137,9 +182,17 @@ class Model:
     def state(self, item):
         if item.get('OnDemand'):
             return ABSENT
-        if 'installcheck_script' in item and self.script(item) is not None:
+        if self.script(item) is not None:
             return ABSENT if self.script(item) == 0 else THIS
-        newer = False
+        if self.script(item, 'version') is not None:
+            return {0: ABSENT, -1: ABSENT, 1: THIS, 2: NEWER}[self.version_script(item)]
+        kind, newer = item.get('installer_type'), False
+        if kind == 'startosinstall':
+            return {-1: ABSENT, 1: THIS, 2: NEWER}[self.os_state(item)]
+        if kind == 'stage_os_installer':
+            if self.os_state(item) > 0:
+                return NEWER
+            return THIS if all(self.installs_state(e) == 1 for e in item.get('installs', [])) else ABSENT
         for s in self.pieces(item):
             if s is None:
                 return THIS
@@ -151,9 +204,17 @@ class Model:
     def some_version(self, item):
         if item.get('OnDemand'):
             return False
-        if 'installcheck_script' in item and self.script(item) is not None:
+        if self.script(item) is not None:
             return self.script(item) != 0
+        if self.script(item, 'version') is not None:
+            return self.version_script(item) != 0
+        if item.get('installer_type') in ('startosinstall', 'stage_os_installer'):
+            return True
         return all(s is not None and s != 0 for s in self.pieces(item))
+
+    def version_script(self, item):
+        have = self.script(item, 'version').strip()
+        return STATES[compare(have, item['version'])] if have else 0
 
     def exists(self, path):
         return any(f == path or f.startswith(path + '/') for f in self.scene['files'])
@@ -161,10 +222,16 @@ class Model:
     def evidence(self, item):
         if item.get('OnDemand'):
             return False
-        if 'installcheck_script' in item and self.script(item) is not None:
+        if self.script(item, 'uninstallcheck') is not None:
+            return self.script(item, 'uninstallcheck') == 0
+        if self.script(item) is not None:
             return self.script(item) != 0
+        if self.script(item, 'version') is not None and self.version_script(item) != 0:
+            return True
+        if item.get('installer_type') in ('startosinstall', 'stage_os_installer'):
+            return True
         if item.get('installs') and item.get('uninstall_method') != 'removepackages':
-            if all(self.exists(e['path']) for e in item['installs']):
+            if all(self.exists(e['path']) for e in item['installs'] if 'path' in e):
                 return True
         return bool(item.get('receipts')) and nfc(item['name']) in self.receipts()[1]
 
@@ -197,10 +264,15 @@ class Model:
                 return self.scene['receipts'][r['packageid']]
         for e in item.get('installs', []):
             if 'CFBundleShortVersionString' in e and compare(e['CFBundleShortVersionString'], item['version']) == 0:
-                path = e['path'] + ('' if e['type'] == 'plist' else '/Contents/Info.plist')
-                file = self.scene['files'].get(path)
-                if file:
-                    return file.get('CFBundleShortVersionString', 'UNKNOWN')
+                if e['type'] == 'application' and 'path' not in e:
+                    paths = self.inventory(e)[:1]
+                    if paths and not text(self.scene['files'][paths[0]], 'CFBundleShortVersionString'):
+                        return text(self.scene['files'][paths[0]], 'CFBundleVersion')
+                else:
+                    paths = [e['path'] + ('' if e['type'] == 'plist' else '/Contents/Info.plist')]
+                for path in paths:
+                    if self.scene['files'].get(path):
+                        return self.scene['files'][path].get('CFBundleShortVersionString', 'UNKNOWN')
         return 'UNKNOWN'
 
     # -- catalogs ----------------------------------------------------------------------------------------------
@@ -271,8 +343,13 @@ class Model:
             return
         self.installs.append(entry)
 
+    def has_space(self, item):
+        size = item.get('installer_item_size', 0)
+        taken = sum(e['installed_size'] for e in self.installs if 'installer_item' in e)
+        return self.facts['available_disk_space_kb'] - taken >= size + item.get('installed_size', size) + SLACK_KB
+
     def apple(self, item):
-        return any(r['packageid'].startswith('com.apple.') for r in item.get('receipts', [])) or \
+        return item.get('installer_type') == 'startosinstall' or any(r['packageid'].startswith('com.apple.') for r in item.get('receipts', [])) or \
             any(e.get('CFBundleIdentifier', '').startswith('com.apple.') for e in item.get('installs', []))
 
     def install(self, text, catalogs, managed_update=False, optional=False):
@@ -317,7 +394,15 @@ class Model:
                          installed_size=item.get('installed_size', size))
             if item.get('installer_type') == 'nopkg':
                 entry['installer_item'] = 'packageless_install'
+            elif item.get('installer_item_location') and item['installer_item_location'] not in self.arrived and \
+                    not self.has_space(item):
+                name_ = item['installer_item_location'].rsplit('/', 1)[-1]
+                entry.update(note='Download failed: Insufficient disk space to download and install ' + name_,
+                             partial_installer_item=name_)
+                self.add(entry)
+                return False
             elif item.get('installer_item_location'):
+                self.arrived.add(item['installer_item_location'])
                 entry['installer_item'] = item['installer_item_location'].rsplit('/', 1)[-1]
             else:
                 entry['note'] = 'Download failed (No installer_item_location in item info.)'
@@ -327,6 +412,8 @@ class Model:
                     item.get('RestartAction', 'None') == 'None':
                 entry['unattended_install'] = True
             entry.update({k: item[k] for k in COPIED_INSTALL if k in item})
+            if optional and not self.some_version(item):
+                entry.pop('force_install_after_date', None)
             if 'apple_item' not in item and self.apple(item):
                 entry['apple_item'] = True
             self.add(entry)
@@ -464,7 +551,7 @@ class Model:
             return
         name, version = split(nfc(text))
         higher = self.scene['prefs'].get('ShowOptionalInstallsForHigherOSVersions')
-        item, note, available, needs = self.search(name, version, catalogs), None, False, False
+        item, note, available, needs, staged = self.search(name, version, catalogs), None, False, False, False
 
         def newer_os(item):
             return 'Requires macOS version %s.' % item['minimum_os_version'] if 'minimum_os_version' in item else None
@@ -478,7 +565,9 @@ class Model:
         there = self.some_version(item)
         if there:
             if 'installcheck_script' not in item:
-                needs = self.state(item) == ABSENT
+                stage = item.get('installer_type') == 'stage_os_installer'
+                staged = stage and self.state(item) == THIS
+                needs = self.state(item) != NEWER if stage else self.state(item) == ABSENT
             if not needs and higher:
                 other = self.search(name, version, catalogs, True)
                 if other != item:
@@ -497,6 +586,9 @@ class Model:
             entry.update(precache=True, installer_item_location=item['installer_item_location'],
                          installer_item_hash=item['installer_item_hash'])
         note = note or item.get('note') or None
+        if not note and (needs or not there) and not staged and not self.has_space(item):
+            note, available = 'Insufficient disk space to download and install.', available or needs
+            entry['needs_update'] = False
         if note:
             entry['note'] = note
         if available:
@@ -534,11 +626,11 @@ class Model:
         self.loaded += [c for c in catalogs if c not in self.loaded and c in self.scene['catalogs']]
         for name in strings(dict_, 'included_manifests'):
             if name:
-                if name in chain:
+                if name in chain or name not in self.scene['manifests']:
                     raise NoDecision
                 self.walk(self.scene['manifests'][name], key, catalogs, fn, chain + [name])
         for inner in dict_.get('conditional_items', []):
-            if 'condition' in inner and self.holds(inner['condition']):
+            if 'condition' in inner and self.holds(inner['condition'], catalogs):
                 self.walk(inner, key, catalogs, fn, chain)
         for text in strings(dict_, key):
             fn(text, catalogs)

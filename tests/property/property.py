@@ -177,6 +177,8 @@ def reordered(program, scene, client, info, rnd):
 
 
 def harmed(program, scene, client, info, rnd):
+    if scene['facts']['available_disk_space_kb'] < 1 << 29:
+        return []  # everybody hangs on everybody there
     made = spoilt(rnd, scene)
     if not made:
         return []

@@ -9,28 +9,33 @@ A scene is a dictionary of property-list values alone, so that it can be copied,
   receipts   package identifier -> version
   cyclic     may hold requirements, or manifests, that come back to themselves
 """
+import datetime
 import os
 import plistlib
 import unicodedata
 
 # condition, what it says about facts
 CONDITIONS = [
-    ('os_vers_major >= 14', lambda f: major(f) >= 14),
-    ('os_vers_major < 14 AND arch == "x86_64"', lambda f: major(f) < 14 and f['arch'] == 'x86_64'),
-    ('arch == "arm64"', lambda f: f['arch'] == 'arm64'),
-    ('machine_type == "laptop" OR arch == "x86_64"', lambda f: f['machine_type'] == 'laptop' or f['arch'] == 'x86_64'),
-    ('NOT machine_type == "laptop"', lambda f: f['machine_type'] != 'laptop'),
-    ('hostname BEGINSWITH[c] "LAB"', lambda f: f['hostname'].lower().startswith('lab')),
-    ('serial_number IN {"C02AAAA", "C02BBBB"}', lambda f: f['serial_number'] in ('C02AAAA', 'C02BBBB')),
-    ('missing_fact == nil', lambda f: True),
-    ('missing_fact == "x"', lambda f: False),
-    ('TRUEPREDICATE', lambda f: True),
-    ('1 == 2', lambda f: False),
+    ('os_vers_major >= 14', lambda f, c: major(f) >= 14),
+    ('os_vers_major < 14 AND arch == "x86_64"', lambda f, c: major(f) < 14 and f['arch'] == 'x86_64'),
+    ('arch == "arm64"', lambda f, c: f['arch'] == 'arm64'),
+    ('machine_type == "laptop" OR arch == "x86_64"', lambda f, c: f['machine_type'] == 'laptop' or f['arch'] == 'x86_64'),
+    ('NOT machine_type == "laptop"', lambda f, c: f['machine_type'] != 'laptop'),
+    ('hostname BEGINSWITH[c] "LAB"', lambda f, c: f['hostname'].lower().startswith('lab')),
+    ('serial_number IN {"C02AAAA", "C02BBBB"}', lambda f, c: f['serial_number'] in ('C02AAAA', 'C02BBBB')),
+    ('missing_fact == nil', lambda f, c: True),
+    ('missing_fact == "x"', lambda f, c: False),
+    ('TRUEPREDICATE', lambda f, c: True),
+    ('1 == 2', lambda f, c: False),
+    ('catalogs CONTAINS "testing"', lambda f, c: 'testing' in c),
+    ('NOT ANY catalogs == "production"', lambda f, c: 'production' not in c),
+    ('SUBQUERY(applications, $a, $a.bundleid == "com.example.a0").@count == 0 OR os_vers_minor > -1', lambda f, c: True),
 ]
 BAD_CONDITIONS = ['this is (not a predicate', 'os_vers_major >=', 'NOT (board-id == 1)', 'hostname MATCHES "("', '']
 NAMES = ['Alpha', 'Bravo', 'Charlie', 'Delta', 'Echo', 'Foxtrot', 'Name-with-hyphens', 'Naïve App', 'Éditeur', 'Ångström-Ω',
-         'Golf', 'Hotel', 'India & Co', 'Été <1>', 'Kilo', 'Lima', '日本語', 'x']
-VERSIONS = ['1', '1.0', '1.5', '2.0', '2.0.0', '10.1', '1.0b2', '3.1-2']
+         'Golf', 'Hotel', 'India & Co', 'Été <1>', 'Office-2019', 'Office', '日本語', 'x']
+VERSIONS = ['1', '1.0', '1.5', '2.0', '2.0.0', '10.1', '1.0b2', '3.1-2', '2019', '15.0', '6.4 (53)']
+EMPTY_MD5 = 'd41d8cd98f00b204e9800998ecf8427e'
 MACS = [('10.13.6', 'x86_64'), ('11.7', 'x86_64'), ('14.5', 'arm64'), ('15.4.1', 'arm64'), ('26.0', 'arm64')]
 
 
@@ -71,12 +76,14 @@ class Maker:
         rnd, scene, name, version = self.rnd, self.scene, nfc(item['name']), item['version']
         number = NAMES.index(name)
         kind = rnd.choice(['file', 'file', 'plist', 'bundle', 'application', 'receipts', 'receipts', 'none', 'both', 'empty',
-                           'script', 'ondemand', 'malformed'])
+                           'script', 'ondemand', 'malformed', 'found', 'two', 'version_script', 'startosinstall', 'stage'])
         there = self.chance(0.45)
         have = rnd.choice([version, version, rnd.choice(VERSIONS)])
         if kind in ('file', 'both'):
             path = '/Library/Files/%d-%d' % (number, rnd.randint(0, 1))
             item['installs'] = [{'type': 'file', 'path': path}]
+            if self.chance(0.2):
+                item['installs'][0]['md5checksum'] = rnd.choice([EMPTY_MD5, '0' * 32])
             if there:
                 scene['files'][path] = None
         if kind == 'plist':
@@ -84,13 +91,35 @@ class Maker:
             item['installs'] = [{'type': 'plist', 'path': path, 'CFBundleShortVersionString': version}]
             if there:
                 scene['files'][path] = {'CFBundleShortVersionString': have}
-        if kind in ('bundle', 'application'):
+            if self.chance(0.3):
+                item['installs'][0]['minimum_update_version'] = rnd.choice(VERSIONS)
+            if self.chance(0.3):
+                item['installs'][0].update(version_comparison_key='CFBundleVersion', CFBundleVersion=version)
+                if path in scene['files']:
+                    scene['files'][path]['CFBundleVersion'] = rnd.choice([have, 7])
+        if kind in ('bundle', 'application', 'two'):
+            kind = rnd.choice(['bundle', 'application']) if kind == 'two' else kind
             path = '/Applications/%d.app' % number
             item['installs'] = [{'type': kind, 'path': path, 'CFBundleShortVersionString': version,
                                  'CFBundleIdentifier': rnd.choice(['com.example.a%d', 'com.apple.a%d']) % number}]
             if there:
                 scene['files'][path + '/Contents/Info.plist'] = {'CFBundleShortVersionString': have,
-                                                                 'CFBundleIdentifier': 'com.example.a%d' % number}
+                                                                 'CFBundleIdentifier': 'com.example.a%d' % number,
+                                                                 'CFBundleName': 'App %d' % number}
+                if self.chance(0.2):  # where the short version is missing, the other one counts
+                    file = scene['files'][path + '/Contents/Info.plist']
+                    file['CFBundleVersion'] = file.pop('CFBundleShortVersionString')
+            if self.chance(0.3):
+                item['installs'].append({'type': 'file', 'path': '/Library/Files/%d-0' % number})
+        if kind == 'found':  # an application, wherever it is
+            item['installs'] = [{'type': 'application', 'CFBundleShortVersionString': version}]
+            if self.chance(0.7):
+                item['installs'][0]['CFBundleIdentifier'] = 'com.example.a%d' % number
+            if self.chance(0.5):
+                item['installs'][0]['CFBundleName'] = 'App %d' % rnd.randint(0, len(NAMES) - 1)
+            if there:
+                scene['files']['/Applications/Other/%d.app/Contents/Info.plist' % number] = {
+                    'CFBundleShortVersionString': have, 'CFBundleIdentifier': 'com.example.a%d' % number}
         if kind in ('receipts', 'both', 'empty'):
             ids = ['com.example.p%d.%d' % (number, i) for i in range(rnd.randint(1, 3))]
             if self.chance(0.1):
@@ -108,6 +137,21 @@ class Maker:
         if kind == 'script':
             item['installcheck_script'] = '#!/bin/sh\nexit %d\n' % number
             scene['facts']['script_results'].setdefault(name, {})['installcheck'] = rnd.choice([0, 1])
+        if self.chance(0.05):
+            item['uninstallcheck_script'] = '#!/bin/sh\n'
+            scene['facts']['script_results'].setdefault(name, {})['uninstallcheck'] = rnd.choice([0, 1])
+        if kind == 'version_script':
+            item['version_script'] = '#!/bin/sh\necho %s\n' % version
+            scene['facts']['script_results'].setdefault(name, {})['version'] = rnd.choice([version, rnd.choice(VERSIONS), ''])
+        if kind == 'startosinstall':
+            item['installer_type'] = 'startosinstall'
+        if kind == 'stage':
+            item['installer_type'] = 'stage_os_installer'
+            if self.chance(0.7):
+                path = '/Applications/Install %d.app' % number
+                item['installs'] = [{'type': 'application', 'path': path, 'CFBundleShortVersionString': version}]
+                if there:
+                    scene['files'][path + '/Contents/Info.plist'] = {'CFBundleShortVersionString': have}
         if kind == 'ondemand':
             item['OnDemand'] = True
 
@@ -130,14 +174,15 @@ class Maker:
                                ('developer', ['Example'], 0.2), ('category', ['Tools'], 0.2), ('icon_name', ['icon'], 0.1),
                                ('RestartAction', ['RequireRestart', 'None', 'RequireLogout'], 0.15),
                                ('unattended_install', [True, False], 0.3), ('forced_install', [True], 0.05),
-                               ('unattended_uninstall', [True], 0.2), ('installer_item_size', [1, 4096], 0.5),
-                               ('installed_size', [7, 9000], 0.3), ('blocking_applications', [[], ['A', 'B']], 0.1),
+                               ('unattended_uninstall', [True], 0.2), ('installer_item_size', [1, 4096, 90000], 0.5),
+                               ('installed_size', [7, 9000, 200000], 0.3),
+                               ('force_install_after_date', [datetime.datetime(2026, 5, 1, 12)], 0.1), ('blocking_applications', [[], ['A', 'B']], 0.1),
                                ('autoremove', [True, False], 0.15), ('featured', [True], 0.1), ('precache', [True], 0.1),
                                ('preinstall_script', ['#!/bin/sh\n'], 0.1), ('apple_item', [True, False], 0.05),
                                ('note', ['Ask first', ''], 0.05), ('notes', ['internal'], 0.1)):
             if self.chance(p):
                 item[key] = rnd.choice(values)
-        if self.chance(0.15):
+        if self.chance(0.15) and 'installer_type' not in item:
             item['installer_type'] = 'nopkg'
         elif not self.chance(0.05):
             item['installer_item_location'] = 'apps/%d-%s.pkg' % (NAMES.index(nfc(item['name'])), item['version'])
@@ -165,6 +210,8 @@ class Maker:
                     if self.chance(self.density * (1 if key == 'requires' else 0.5) / max(2, len(self.names) / 2))]
             if self.chance(0.03):
                 refs.append('NotThere')
+            if refs and self.chance(0.03):
+                refs[0] = 'apps/' + refs[0]
             if refs:
                 item[key] = refs[0] if len(refs) == 1 and self.chance(0.2) else refs
 
@@ -201,7 +248,7 @@ class Maker:
         os_vers, arch = rnd.choice(MACS)
         scene['facts'] = {'os_vers': os_vers, 'arch': arch, 'hostname': rnd.choice(['lab-01', 'desk.example.com']),
                           'serial_number': rnd.choice(['C02AAAA', 'C02ZZZZ']), 'munki_version': '7.0.4.5263',
-                          'machine_type': rnd.choice(['laptop', 'desktop']), 'available_disk_space_kb': 1 << 30,
+                          'machine_type': rnd.choice(['laptop', 'desktop']), 'available_disk_space_kb': rnd.choice([1 << 30, 1 << 30, 500000]),
                           'script_results': {}}
         # "elsewhere" is on the server and in no manifest: nothing of it may ever be decided
         catalogs = rnd.sample(['testing', 'production', 'extra catalog', 'élève'], rnd.randint(1, 3)) + ['elsewhere']
@@ -234,7 +281,8 @@ class Maker:
             if self.chance(0.5):
                 dict_['catalogs'] = rnd.sample(useful, rnd.randint(1, len(useful))) + (['NotOnServer'] if self.chance(0.05) else [])
             if i and self.chance(0.7):
-                dict_['included_manifests'] = rnd.sample(names[:i], rnd.randint(1, min(2, i))) + ([''] if self.chance(0.1) else [])
+                dict_['included_manifests'] = rnd.sample(names[:i], rnd.randint(1, min(2, i))) + \
+                    ([''] if self.chance(0.1) else []) + (['not/on/server'] if self.chance(0.02) else [])
             self.manifest_lists(dict_, self.names)
             self.conditionals(dict_, 1)
             if self.chance(0.2):
