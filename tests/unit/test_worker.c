@@ -35,10 +35,11 @@ static bool run(const char *behaviour, uint64_t timeout_ms)
     buf_init(&request, 100);
     assert_true(buf_append(&request, "please", 6, &e));
     int package = package_file(behaviour, strlen(behaviour));
-    const struct worker_job job = {.kind = "test",
+    const int fds[] = {package, volume};
+    const struct worker_job job = {.task = "test",
                                    .request = &request,
-                                   .package = package,
-                                   .directory = volume,
+                                   .fds = fds,
+                                   .fd_count = 2,
                                    .timeout_ms = timeout_ms,
                                    .record = take,
                                    .started = started};
@@ -63,7 +64,7 @@ static int behave(void)
 {
     char how[16] = "", asked[16] = "";
     uint64_t number = 42;
-    (void)!pread(WORKER_PACKAGE, how, sizeof how - 1, 0);
+    (void)!pread(WORKER_FIRST, how, sizeof how - 1, 0);
     (void)!read(STDIN_FILENO, asked, sizeof asked - 1);
     if (strcmp(asked, "please") != 0)
         return 9;
