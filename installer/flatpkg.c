@@ -19,11 +19,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define STAGING          "Staging"
+#define PLAN             ".daybreak-plan"
 #define GONE             ".daybreak-gone"
 #define UNPACK_MS        ((uint64_t)3600 * 1000)
-#define RECOVER_TRIES    100 /* of 50 ms: how long a killed run's worker may take to notice */
-#define UNPACKED_PERCENT 85  /* of the whole: what follows is moving and scripts */
+#define UNPACKED_PERCENT 85 /* of the whole: what follows is moving and scripts */
 
 struct component {
     struct record_component is;
@@ -39,7 +38,9 @@ struct work {
     size_t count;
     uint64_t announced; /* components the worker spoke of beforehand */
     bool restart, archive_seen;
-    bool owners; /* we are root: owners are set */
+    bool unpacking;   /* the second worker is at work: it has less to say */
+    uint64_t counted; /* components it is done with */
+    bool owners;      /* we are root: owners are set */
     struct flatpkg_summary sum;
     int staging;
     const char *staging_path; /* absolute */
@@ -128,6 +129,8 @@ static bool take_record(void *ctx, unsigned type, struct worker_fields *f, struc
     struct work *w = ctx;
     struct record_archive archive;
     struct record_count count;
+    if (w->unpacking && type != RECORD_PROGRESS && type != RECORD_COUNT)
+        return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker that unpacks said too much");
     switch (type) {
     case RECORD_ARCHIVE:
         if (w->archive_seen || !record_get_archive(f, &archive, e))
@@ -148,6 +151,7 @@ static bool take_record(void *ctx, unsigned type, struct worker_fields *f, struc
     case RECORD_COUNT:
         if (!record_get_count(f, &count, e))
             return false;
+        w->counted++;
         w->sum.files += count.members;
         w->sum.bytes += count.bytes;
         w->sum.setid_dropped += count.setid_dropped;
@@ -164,11 +168,26 @@ static void worker_started(void *ctx, pid_t pid)
     (void)ctx;
 }
 
-static bool run_worker(struct work *w, struct loop *l, int package, int directory, struct record_request *r,
-                       struct err *e)
+/* A nameless file in directory, for the plan. */
+static int make_plan(int directory, struct err *e)
+{
+    int fd = openat(directory, PLAN, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0 && unlinkat(directory, PLAN, 0) == 0)
+        return fd;
+    err_sys(e, "cannot make a file for the plan");
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* First the worker without rights reads the package's tables, then, unless it is only to be listed, the one
+ * that may write beneath directory unpacks. directory: -1 for LIST. */
+static bool run_workers(struct work *w, struct loop *l, int package, int directory, struct record_request *r,
+                        struct err *e)
 {
     const struct flatpkg_options *o = w->options;
     struct buf request, choices;
+    int plan = -1;
     buf_init(&request, WORKER_REQUEST_MAX);
     buf_init(&choices, WORKER_REQUEST_MAX);
     bool ok = o->choices == NULL || props_encode(o->choices, &choices, e);
@@ -179,19 +198,34 @@ static bool run_worker(struct work *w, struct loop *l, int package, int director
     r->choices_len = choices.len;
     r->keep_setid = w->keep_setid;
     r->keep_setid_count = w->keep_setid_count;
-    const struct worker_job job = {.kind = "unpack",
-                                   .request = &request,
-                                   .package = package,
-                                   .directory = directory,
-                                   .timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : UNPACK_MS,
-                                   .record = take_record,
-                                   .started = worker_started,
-                                   .ctx = w};
-    ok = ok && record_put_request(&request, r, e) && worker_run(l, &job, e);
+    ok = ok && record_put_request(&request, r, e);
+    if (ok && r->task != RECORD_LIST)
+        ok = (plan = make_plan(directory, e)) >= 0;
+    const int reads[] = {package, plan}, unpacks[] = {package, directory, plan};
+    struct worker_job job = {.task = "inspect",
+                             .request = &request,
+                             .fds = reads,
+                             .fd_count = plan >= 0 ? 2 : 1,
+                             .timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : UNPACK_MS,
+                             .record = take_record,
+                             .started = worker_started,
+                             .ctx = w};
+    ok = ok && worker_run(l, &job, e);
+    if (ok && (!w->archive_seen || w->count != (r->task == RECORD_EXPAND ? 0 : w->announced)))
+        ok = err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker found fewer components than it said");
+    if (ok && plan >= 0) {
+        job.task = "unpack";
+        job.fds = unpacks;
+        job.fd_count = 3;
+        w->unpacking = true;
+        ok = worker_run(l, &job, e);
+        if (ok && w->counted != (r->task == RECORD_EXPAND ? 1 : w->count))
+            ok = err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker unpacked less than it was told to");
+    }
+    if (plan >= 0)
+        close(plan);
     buf_release(&request);
     buf_release(&choices);
-    if (ok && (!w->archive_seen || w->count != w->announced))
-        ok = err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker found fewer components than it said");
     if (!ok && e->kind == ERR_INTERNAL)
         log_debug("%s: %s", o->name, e->text);
     return ok;
@@ -237,7 +271,7 @@ static bool stage(struct work *w, struct loop *l, int package, bool scripts, boo
                                .scripts = scripts,
                                .skip_checks = skip_checks,
                                .max_bytes = room};
-    if (!run_worker(w, l, package, w->staging, &r, e))
+    if (!run_workers(w, l, package, w->staging, &r, e))
         return false;
     for (size_t i = 0; i < w->count; i++) {
         char name[24];
@@ -279,11 +313,11 @@ static bool place_all(const struct work *w, int root, struct err *e)
 static bool make_staging(struct work *w, const char **name, struct err *e)
 {
     char made[256];
-    int folder = files_dir(w->env->state, STAGING, true, 0700, e);
+    int folder = files_dir(w->env->state, FLATPKG_STAGING, true, 0700, e);
     if (folder < 0)
         return false;
     close(folder);
-    w->staging = files_temp_dir(w->env->state, STAGING, "pkg-", made, sizeof made, e);
+    w->staging = files_temp_dir(w->env->state, FLATPKG_STAGING, "pkg-", made, sizeof made, e);
     if (w->staging < 0)
         return false;
     const char *root = strcmp(w->env->root_path, "/") == 0 ? "" : w->env->root_path;
@@ -445,55 +479,6 @@ bool flatpkg_install(const struct install_env *env, int package, const struct fl
     return err_wrap(e, "%s", o->name);
 }
 
-/* --- recovery ----------------------------------------------------------------------------------------- */
-
-struct leftovers {
-    const struct install_env *env;
-    int folder;
-};
-
-/* Wait until no worker holds the lock of the staging folder name. */
-static void wait_for_worker(const struct leftovers *l, const char *name)
-{
-    char path[LIMIT_NAME + 8];
-    snprintf(path, sizeof path, "%s/lock", name);
-    int fd = openat(l->folder, path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    for (int i = 0; fd >= 0 && i < RECOVER_TRIES && fcntl(fd, F_SETLK, &lock) != 0; i++) {
-        if (errno != EACCES && errno != EAGAIN)
-            break;
-        loop_turn(l->env->loop, 50);
-    }
-    if (fd >= 0)
-        close(fd);
-}
-
-static bool recover_one(void *ctx, const char *name, const struct stat *st)
-{
-    const struct leftovers *l = ctx;
-    struct err e = {.kind = ERR_NONE};
-    if (S_ISDIR(st->st_mode))
-        wait_for_worker(l, name);
-    if (files_remove(l->folder, name, &e))
-        log_info("removed %s/%s, left by a run that was cut", STAGING, name);
-    else
-        log_warn("cannot remove %s/%s: %s", STAGING, name, e.text);
-    return true;
-}
-
-void flatpkg_recover(const struct install_env *env)
-{
-    struct err e = {.kind = ERR_NONE};
-    struct leftovers l = {.env = env, .folder = files_dir(env->state, STAGING, false, 0, &e)};
-    if (l.folder >= 0) {
-        if (!files_list(l.folder, ".", recover_one, &l, &e))
-            log_warn("cannot list %s: %s", STAGING, e.text);
-        close(l.folder);
-    } else if (e.kind != ERR_NOT_FOUND) {
-        log_warn("cannot open %s: %s", STAGING, e.text);
-    }
-}
-
 /* --- extract and list --------------------------------------------------------------------------------- */
 
 static bool not_empty(void *ctx, const char *name, const struct stat *st)
@@ -556,7 +541,7 @@ bool flatpkg_extract(struct loop *l, int package, const struct flatpkg_options *
     work_open(&w, o);
     if (do_expand) {
         struct record_request r = {.task = RECORD_EXPAND};
-        ok = run_worker(&w, l, package, fd, &r, e);
+        ok = run_workers(&w, l, package, fd, &r, e);
     } else {
         ok = extract_layout(&w, l, package, fd, e);
     }
@@ -582,7 +567,7 @@ bool flatpkg_list(struct loop *l, int package, const struct flatpkg_options *o, 
                                .all = all,
                                .entries = v->entry != NULL,
                                .max_bytes = UINT64_MAX};
-    bool ok = run_worker(&w, l, package, package, &r, e);
+    bool ok = run_workers(&w, l, package, -1, &r, e);
     *sum = w.sum;
     work_free(&w);
     return ok || err_wrap(e, "%s", o->name);

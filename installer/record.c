@@ -80,7 +80,7 @@ bool record_put_component(struct buf *b, const struct record_component *c, struc
 }
 
 /* No empty, "." or ".." component; relative or absolute as asked. "/" is good, absolute. */
-static bool clean_path(const char *s, bool absolute)
+bool record_path_ok(const char *s, bool absolute)
 {
     if (absolute && strcmp(s, "/") == 0)
         return true;
@@ -98,7 +98,7 @@ static bool clean_path(const char *s, bool absolute)
 
 static bool clean_or_empty(const char *s)
 {
-    return *s == '\0' || clean_path(s, false);
+    return *s == '\0' || record_path_ok(s, false);
 }
 
 bool record_get_component(struct worker_fields *f, struct record_component *c, struct err *e)
@@ -115,7 +115,7 @@ bool record_get_component(struct worker_fields *f, struct record_component *c, s
     c->restart = worker_flag(f);
     c->preinstall_s = worker_int(f);
     c->postinstall_s = worker_int(f);
-    return (worker_end(f) && packageinfo_identifier_ok(c->identifier) && clean_path(c->location, true) &&
+    return (worker_end(f) && packageinfo_identifier_ok(c->identifier) && record_path_ok(c->location, true) &&
             clean_or_empty(c->folder) && clean_or_empty(c->preinstall) && clean_or_empty(c->postinstall) &&
             c->preinstall_s <= SCRIPT_LIMIT_S && c->postinstall_s <= SCRIPT_LIMIT_S) ||
            nonsense(e, "a component");
