@@ -75,9 +75,12 @@ $(BUILD)/obj/%.o: %.c
 	$(if $(V),,@echo "  CC    $<")
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
 
-# What goes beyond POSIX is seen by the two files that hide it.
+# What goes beyond POSIX is seen by the file that hides it. Apple's headers hide O_NOFOLLOW, O_DIRECTORY and other words
+# of POSIX from whoever asks for POSIX alone, so on macOS all files see everything; Linux keeps them honest.
 $(BUILD)/obj/core/os_linux.o: COMPILE += -D_GNU_SOURCE
-$(BUILD)/obj/core/os_darwin.o: COMPILE += -D_DARWIN_C_SOURCE
+ifeq ($(OS),darwin)
+COMPILE += -D_DARWIN_C_SOURCE
+endif
 
 $(LIB): $(LIBOBJS)
 	$(if $(V),,@echo "  AR    $@")

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <time.h>
 
 enum os_sync_level {
     OS_SYNC_ORDER, /* before anything later (F_BARRIERFSYNC, fdatasync) */
@@ -47,6 +48,9 @@ void os_random(void *p, size_t n); /* cannot fail: ends the process if the syste
  * ERR_SYS. */
 CHECKED bool os_xattr_get(int fd, const char *name, void *p, size_t *len, struct err *e);
 CHECKED bool os_xattr_set(int fd, const char *name, const void *p, size_t len, struct err *e);
+
+/* When st's file was last written, to the nanosecond (POSIX names the member, Apple another). */
+struct timespec os_mtime(const struct stat *st);
 
 /* BSD file flags (uchg …): clear what would stop a removal. Without such flags: does nothing. */
 void os_clear_flags(int dir, const char *name);

@@ -175,6 +175,11 @@ bool os_xattr_set(int fd, const char *name, const void *p, size_t len, struct er
     return fsetxattr(fd, name, p, len, 0, 0) == 0 || err_sys(e, "attribute %s", name);
 }
 
+struct timespec os_mtime(const struct stat *st)
+{
+    return st->st_mtimespec;
+}
+
 void os_clear_flags(int dir, const char *name)
 {
     const unsigned stops = UF_IMMUTABLE | UF_APPEND | SF_IMMUTABLE | SF_APPEND;

@@ -183,6 +183,11 @@ bool os_xattr_set(int fd, const char *name, const void *p, size_t len, struct er
     return fsetxattr(fd, full, p, len, 0) == 0 || err_sys(e, "attribute %s", name);
 }
 
+struct timespec os_mtime(const struct stat *st)
+{
+    return st->st_mtim;
+}
+
 void os_clear_flags(int dir, const char *name)
 {
     (void)dir;
