@@ -24,7 +24,7 @@ ifeq ($(OS),darwin)
 BREW    := $(shell brew --prefix 2>/dev/null)
 export PKG_CONFIG_PATH := $(BREW)/opt/curl/lib/pkgconfig:$(BREW)/opt/openssl@3/lib/pkgconfig:$(BREW)/opt/libarchive/lib/pkgconfig:$(BREW)/opt/zlib/lib/pkgconfig:$(BREW)/opt/expat/lib/pkgconfig:$(PKG_CONFIG_PATH)
 endif
-ifeq ($(filter deps help clean lint fmt,$(MAKECMDGOALS)),)
+ifeq ($(filter deps help clean lint fmt macos macos-%,$(MAKECMDGOALS)),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 endif
@@ -61,7 +61,7 @@ FUZZERS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS   := $(FUZZERS:tests/fuzz/%.c=$(BUILD)/replay/%)
 
 .PHONY: check-now test-programs replay-programs all help deps demo check check-unit check-plan check-cases check-e2e check-package check-fault check-fuzz bench sweep \
-        fuzz lint fmt cov pkg install clean
+        fuzz lint fmt cov pkg install clean macos macos-objects macos-check macos-repro macos-deps
 all: $(PROGRAM) ## build the program: build/daybreak
 
 help: ## list the targets
@@ -84,7 +84,7 @@ endif
 
 $(LIB): $(LIBOBJS)
 	$(if $(V),,@echo "  AR    $@")
-	$(Q)rm -f $@ && ar rcs $@ $(LIBOBJS)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(LIBOBJS)
 
 $(PROGRAM): $(BUILD)/obj/agent/main.o $(LIB)
 	$(if $(V),,@echo "  LINK  $@")
@@ -174,6 +174,21 @@ fmt: ## format the code
 
 pkg: all ## build/daybreak-VERSION.pkg from build/macos/daybreak (without it: a test package of this program)
 	@VERSION=$(VERSION) DOMAIN=$(DOMAIN) sh pkg/make.sh
+
+macos: ## build/macos/daybreak: the universal program for macOS, cross-built (on a Mac: from Xcode and Homebrew, for that Mac)
+	+@MAKE='$(MAKE)' VERSION=$(VERSION) sh pkg/macos/build.sh program
+
+macos-objects: ## compile every file for both slices of macOS, no more
+	+@MAKE='$(MAKE)' sh pkg/macos/build.sh objects
+
+macos-check: ## prove the macOS program: slices, floors, imports, flags, signature, the same bytes when built twice
+	+@MAKE='$(MAKE)' sh pkg/macos/check.sh
+
+macos-repro: ## once a release: build the libraries for macOS a second time and compare
+	+@MAKE='$(MAKE)' sh pkg/macos/repro.sh
+
+macos-deps: ## install what cross-building for macOS needs
+	@sh pkg/deps.sh macos
 
 cov: ## line coverage of the unit tests
 	@$(MAKE) -s BUILD=build/cov OPT='-O0 -g --coverage' LDFLAGS=--coverage check-unit

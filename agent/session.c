@@ -149,7 +149,7 @@ int session_prepare(struct session *s, const struct options *o, struct err *e)
     if (!target_open(s->arena, o, &s->target, e)) {
         return e->kind == ERR_USAGE ? EXIT_USAGE : EXIT_DIRECTORIES;
     }
-    if (!prefs_load(s->arena, o, s->target.root, &s->prefs, e)) {
+    if (!prefs_load(s->arena, o, s->target.root, s->loop, &s->prefs, e)) {
         return EXIT_USAGE;
     }
     set_levels(o, &s->prefs);

@@ -273,3 +273,16 @@ size_t os_activated_sockets(const char *name, int *fds, size_t max)
     (void)max;
     return 0;
 }
+
+bool os_preferences(const char *const *domains, size_t domain_count, const char *const *keys,
+                    size_t key_count, bool (*out)(void *ctx, const void *p, size_t n), void *ctx,
+                    struct err *e)
+{
+    (void)domains;
+    (void)domain_count;
+    (void)keys;
+    (void)key_count;
+    (void)out;
+    (void)ctx;
+    return err_set(e, ERR_NOT_FOUND, CAUSE_NONE, "this system has no preferences to ask");
+}

@@ -15,12 +15,16 @@ fetch_headers() {
     if [ -d "$sdk" ]; then echo "$sdk"; return; fi
     need npm openssl
     new=$(scratch)
-    say "downloading $spec (headers of macOS 11, 70 MB)"
-    (cd "$new" && npm pack --silent "$spec" >/dev/null) || die "npm cannot fetch $spec"
-    got=sha512-$(cat "$new"/*.tgz | openssl dgst -sha512 -binary | openssl base64 -A)
-    [ "$got" = "$want" ] || die "$spec: $got is not $want of headers.lock"
+    kept=$CACHE/$(printf '%s' "$spec" | tr '/@' '__').tgz
+    if [ ! -f "$kept" ]; then
+        say "downloading $spec (headers of macOS 11, 70 MB)"
+        (cd "$new" && npm pack --silent "$spec" >/dev/null) || die "npm cannot fetch $spec"
+        mv "$new"/*.tgz "$kept"
+    fi
+    got=sha512-$(openssl dgst -sha512 -binary "$kept" | openssl base64 -A)
+    [ "$got" = "$want" ] || { rm -f "$kept"; die "$spec: $got is not $want of headers.lock"; }
     lib=package/lib/libc
-    tar -xzf "$new"/*.tgz -C "$new" "$lib/include/any-macos-any" "$lib/include/any-macos.11-any" \
+    tar -xzf "$kept" -C "$new" "$lib/include/any-macos-any" "$lib/include/any-macos.11-any" \
         "$lib/include/aarch64-macos.11-none" "$lib/include/x86_64-macos.11-none" "$lib/darwin/libSystem.11.tbd"
     lib=$new/$lib
     for arch in arm64 x86_64; do
