@@ -24,7 +24,7 @@ ifeq ($(OS),darwin)
 BREW    := $(shell brew --prefix 2>/dev/null)
 export PKG_CONFIG_PATH := $(BREW)/opt/curl/lib/pkgconfig:$(BREW)/opt/openssl@3/lib/pkgconfig:$(BREW)/opt/libarchive/lib/pkgconfig:$(BREW)/opt/zlib/lib/pkgconfig:$(BREW)/opt/expat/lib/pkgconfig:$(PKG_CONFIG_PATH)
 endif
-ifeq ($(filter deps help clean lint fmt,$(MAKECMDGOALS)),)
+ifeq ($(filter deps help clean lint fmt macos macos-%,$(MAKECMDGOALS)),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 endif
@@ -75,13 +75,16 @@ $(BUILD)/obj/%.o: %.c
 	$(if $(V),,@echo "  CC    $<")
 	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
 
-# What goes beyond POSIX is seen by the two files that hide it.
+# What goes beyond POSIX is seen by the file that hides it. Apple's headers hide O_NOFOLLOW, O_DIRECTORY and other words
+# of POSIX from whoever asks for POSIX alone, so on macOS all files see everything; Linux keeps them honest.
 $(BUILD)/obj/core/os_linux.o: COMPILE += -D_GNU_SOURCE
-$(BUILD)/obj/core/os_darwin.o: COMPILE += -D_DARWIN_C_SOURCE
+ifeq ($(OS),darwin)
+COMPILE += -D_DARWIN_C_SOURCE
+endif
 
 $(LIB): $(LIBOBJS)
 	$(if $(V),,@echo "  AR    $@")
-	$(Q)rm -f $@ && ar rcs $@ $(LIBOBJS)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(LIBOBJS)
 
 $(PROGRAM): $(BUILD)/obj/agent/main.o $(LIB)
 	$(if $(V),,@echo "  LINK  $@")
@@ -183,6 +186,21 @@ fmt: ## format the code
 
 pkg: all ## build/daybreak-VERSION.pkg from build/macos/daybreak (without it: a test package of this program)
 	@VERSION=$(VERSION) DOMAIN=$(DOMAIN) sh pkg/make.sh
+
+macos: ## build/macos/daybreak: the universal program for macOS, cross-built (on a Mac: from Xcode and Homebrew, for that Mac)
+	+@MAKE='$(MAKE)' VERSION=$(VERSION) sh pkg/macos/build.sh program
+
+macos-objects: ## compile every file for both slices of macOS, no more
+	+@MAKE='$(MAKE)' sh pkg/macos/build.sh objects
+
+macos-check: ## prove the macOS program: slices, floors, imports, flags, signature, the same bytes when built twice
+	+@MAKE='$(MAKE)' sh pkg/macos/check.sh
+
+macos-repro: ## once a release: build the libraries for macOS a second time and compare
+	+@MAKE='$(MAKE)' sh pkg/macos/repro.sh
+
+macos-deps: ## install what cross-building for macOS needs
+	@sh pkg/deps.sh macos
 
 cov: ## line coverage of the unit tests
 	@$(MAKE) -s BUILD=build/cov OPT='-O0 -g --coverage' LDFLAGS=--coverage check-unit

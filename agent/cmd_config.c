@@ -80,8 +80,9 @@ int cmd_config(struct options *o)
     struct target target = {0};
     struct prefs prefs;
     struct err e;
+    struct loop *loop = loop_open();
     int code = EXIT_USAGE;
-    if (!target_open(a, o, &target, &e) || !prefs_load(a, o, target.root, &prefs, &e)) {
+    if (!target_open(a, o, &target, &e) || !prefs_load(a, o, target.root, loop, &prefs, &e)) {
         setup_complain(&e);
         goto out;
     }
@@ -92,6 +93,7 @@ int cmd_config(struct options *o)
         print_text(&prefs);
 out:
     target_close(&target);
+    loop_free(loop);
     arena_free(a);
     return code;
 }

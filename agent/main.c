@@ -1,5 +1,6 @@
 /* main: the table of commands. Nothing is initialised here that --help does not need. */
 #include "agent/cmd.h"
+#include "agent/sysprefs.h"
 #include "core/log.h"
 #include "core/os.h"
 #include "installer/install.h"
@@ -82,6 +83,8 @@ int main(int argc, char **argv)
     int rest;
     if (argc == 3 && strcmp(argv[1], "--worker") == 0)
         return install_worker(argv[2]);
+    if (argc == 2 && strcmp(argv[1], "--preferences") == 0)
+        return sysprefs_print();
     struct arena *a = arena_open();
     if (!options_parse(a, argc, argv, commands, &o, &c, &rest, &e)) {
         fprintf(stderr, "daybreak: %s\n", e.text);

@@ -3,12 +3,14 @@
  * Surprising facts: Munki writes its own defaults into /Library/Preferences/ManagedInstalls.plist, so a value
  * there says nothing when it equals the default; and macOS puts Payload… keys into managed files. */
 #include "agent/prefkeys.h"
+#include "agent/sysprefs.h"
 
 #include "core/files.h"
 #include "core/limits.h"
 #include "core/log.h"
 #include "core/text.h"
 
+#include <errno.h>
 #include <fnmatch.h>
 #include <stdint.h>
 
@@ -21,6 +23,10 @@ struct place {
     bool root_only; /* nobody but root (or us) can read or write it */
 };
 #define PLACES_MAX 16
+struct places {
+    struct place at[PLACES_MAX];
+    size_t count;
+};
 
 const char *prefs_source_text(enum prefs_source s)
 {
@@ -83,11 +89,36 @@ static bool read_file(struct arena *a, int root, const char *path, struct place 
     goto out;
 bad:
     err_set(e, ERR_USAGE, why.cause, "preferences /%s: %s", path, why.text);
+    e->code = why.code;
 out:
     if (fd >= 0)
         close(fd);
     buf_release(&bytes);
     return ok;
+}
+
+/* Root's own preferences, which `daybreak why` as somebody else cannot see and need not. */
+static bool is_roots_own(const struct place *p, const struct err *e)
+{
+    return geteuid() != 0 && e->code == EACCES && (p->source == PREFS_ROOT || p->source == PREFS_BYHOST);
+}
+
+/* A file, where the system has not told more. What it told has the file's name, and the file's mode says who
+ * can read it; a file that cannot be read is then no trouble. */
+static bool read_told(struct arena *a, int root, const char *path, const struct value *answer,
+                      struct place *p, struct err *e)
+{
+    bool known = sysprefs_knows(answer, p->source);
+    if (!read_file(a, root, path, p, e)) {
+        if (!known && !is_roots_own(p, e))
+            return false;
+        log_info("%s", e->text);
+    }
+    if (known && p->source != PREFS_MANAGED) {
+        p->dict = sysprefs_place(answer, p->domain, p->source);
+        p->path = arena_printf(a, "/%s", path);
+    }
+    return true;
 }
 
 struct newest {
@@ -108,31 +139,29 @@ static bool newest_entry(void *ctx, const char *name, const struct stat *st)
 }
 
 /* ByHost files carry the hardware's UUID in their names; a migrated Mac may have several: the last used. */
-static bool read_byhost(struct arena *a, int root, const char *domain, struct place *p, struct err *e)
+static bool read_byhost(struct arena *a, int root, const char *domain, const struct value *answer,
+                        struct place *p, struct err *e)
 {
     static const char dir[] = "private/var/root/Library/Preferences/ByHost";
     struct err why;
     struct newest n = {.pattern = arena_printf(a, "%s.*.plist", domain)};
     if (!files_list(root, dir, newest_entry, &n, &why)) {
-        if (why.kind == ERR_NOT_FOUND)
-            return true;
-        return err_set(e, ERR_USAGE, why.cause, "preferences /%s: %s", dir, why.text);
+        if (why.kind != ERR_NOT_FOUND && !sysprefs_knows(answer, p->source) && !is_roots_own(p, &why))
+            return err_set(e, ERR_USAGE, why.cause, "preferences /%s: %s", dir, why.text);
     }
-    return n.name[0] == '\0' || read_file(a, root, arena_printf(a, "%s/%s", dir, n.name), p, e);
+    if (n.name[0] == '\0')
+        snprintf(n.name, sizeof n.name, "%s.plist", domain); /* not written yet, or kept elsewhere */
+    return read_told(a, root, arena_printf(a, "%s/%s", dir, n.name), answer, p, e);
 }
-
-struct places {
-    struct place at[PLACES_MAX];
-    size_t count;
-};
 
 static void add_place(struct places *all, const struct place *p)
 {
-    if (p->dict != NULL && all->count < PLACES_MAX)
+    if (value_count(p->dict) > 0 && all->count < PLACES_MAX)
         all->at[all->count++] = *p;
 }
 
-static bool read_places(struct arena *a, const struct options *o, int root, struct places *all, struct err *e)
+static bool read_places(struct arena *a, const struct options *o, int root, struct loop *l,
+                        struct places *all, struct err *e)
 {
     static const char *const domains[] = {DAYBREAK_DOMAIN, MUNKI_DOMAIN};
     static const struct {
@@ -151,18 +180,24 @@ static bool read_places(struct arena *a, const struct options *o, int root, stru
         add_place(all, &p);
         return p.dict != NULL;
     }
+    const struct value *answer = sysprefs_ask(a, o, l);
     for (size_t level = 0; level < sizeof order / sizeof order[0]; level++)
         for (size_t d = 0; d < 2; d++) {
             struct place p = {.domain = domains[d], .source = order[level].source};
             if (p.source == PREFS_BYHOST) {
-                if (!read_byhost(a, root, domains[d], &p, e))
+                if (!read_byhost(a, root, domains[d], answer, &p, e))
                     return false;
+                add_place(all, &p);
+            } else if (p.source == PREFS_MANAGED) {
+                /* in front of the files, which alone can tell of a key that is misspelt */
+                p.dict = sysprefs_place(answer, domains[d], PREFS_MANAGED);
+                p.path = arena_printf(a, "/Library/Managed Preferences/%s.plist", domains[d]);
                 add_place(all, &p);
             }
             for (size_t i = 0; i < 2 && order[level].dirs[i] != NULL; i++) {
                 p.dict = NULL;
                 const char *path = arena_printf(a, "%s/%s.plist", order[level].dirs[i], domains[d]);
-                if (!read_file(a, root, path, &p, e))
+                if (!read_told(a, root, path, answer, &p, e))
                     return false;
                 add_place(all, &p);
             }
@@ -513,11 +548,12 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->key, y->key);
 }
 
-bool prefs_load(struct arena *a, const struct options *o, int root, struct prefs *p, struct err *e)
+bool prefs_load(struct arena *a, const struct options *o, int root, struct loop *l, struct prefs *p,
+                struct err *e)
 {
     memset(p, 0, sizeof *p);
     struct places all;
-    if (!read_places(a, o, root, &all, e))
+    if (!read_places(a, o, root, l, &all, e))
         return false;
     p->munki_dir = "/Library/Managed Installs";
     for (size_t i = all.count; i-- > 0;) {

@@ -11,6 +11,7 @@
 #define AGENT_PREFS_H
 #include "agent/options.h"
 #include "core/fetch.h"
+#include "core/loop.h"
 #include "manifests/props.h"
 
 enum prefs_source {
@@ -87,11 +88,13 @@ struct prefs {
     bool managed_seen; /* a managed file of either domain was there */
 };
 
-/* Read everything. root: the target volume. Fails with ERR_USAGE (exit 200) naming file and key: a file that
- * is there and cannot be read or decoded, a value of the wrong type or out of its range, an unknown
- * key in io.daybreak or --prefs (nearest known named). Values that are secret are given to log_secret.
- * Notes ("… has no effect") are logged at info. */
-CHECKED bool prefs_load(struct arena *a, const struct options *o, int root, struct prefs *p, struct err *e);
+/* Read everything. root: the target volume. On a Mac's own volume the system is asked (agent/sysprefs.h), for
+ * which l turns; the files are what is left when it does not answer, or l is NULL. Fails with ERR_USAGE (exit
+ * 200) naming file and key: a file that is there and cannot be read or decoded, a value of the wrong type or
+ * out of its range, an unknown key in io.daybreak or --prefs (nearest known named). Values that are secret
+ * are given to log_secret. Notes ("… has no effect") are logged at info. */
+CHECKED bool prefs_load(struct arena *a, const struct options *o, int root, struct loop *l, struct prefs *p,
+                        struct err *e);
 
 const char *prefs_source_text(enum prefs_source s); /* "managed", "root", "default", … */
 #endif

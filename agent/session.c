@@ -152,7 +152,7 @@ int session_prepare(struct session *s, const struct options *o, struct err *e)
     if (!target_open(s->arena, o, &s->target, e)) {
         return e->kind == ERR_USAGE ? EXIT_USAGE : EXIT_DIRECTORIES;
     }
-    if (!prefs_load(s->arena, o, s->target.root, &s->prefs, e)) {
+    if (!prefs_load(s->arena, o, s->target.root, s->loop, &s->prefs, e)) {
         return EXIT_USAGE;
     }
     set_levels(o, &s->prefs);
@@ -199,7 +199,7 @@ int session_open(struct session *s, const struct options *o, struct err *e)
 bool session_reload(struct session *s, struct err *e)
 {
     struct prefs fresh;
-    if (!prefs_load(s->arena, s->options, s->target.root, &fresh, e)) {
+    if (!prefs_load(s->arena, s->options, s->target.root, s->loop, &fresh, e)) {
         return false;
     }
     if (strcmp(fresh.managed_install_dir, s->prefs.managed_install_dir) != 0) {

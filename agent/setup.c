@@ -28,7 +28,7 @@ int setup_open(struct setup *s, const struct options *o, enum target_use use, bo
         return complain(&e, EXIT_USAGE);
     if (!target_open(s->arena, o, &s->target, &e))
         return complain(&e, e.kind == ERR_SYS ? EXIT_DIRECTORIES : EXIT_USAGE);
-    if (!prefs_load(s->arena, o, s->target.root, &s->prefs, &e))
+    if (!prefs_load(s->arena, o, s->target.root, s->loop, &s->prefs, &e))
         return complain(&e, EXIT_USAGE);
     if (!target_dirs(s->arena, o, &s->prefs, use, &s->target, &e) &&
         !(use == TARGET_READ && e.kind == ERR_NOT_FOUND && !offline))

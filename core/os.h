@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <time.h>
 
 enum os_sync_level {
     OS_SYNC_ORDER, /* before anything later (F_BARRIERFSYNC, fdatasync) */
@@ -39,6 +40,15 @@ size_t os_activated_sockets(const char *name, int *fds, size_t max);
  * actions are there; the result is to be added to the flags of posix_spawnattr_setflags. */
 short os_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 
+/* What the system says about the preferences of each domain (CFPreferences), given to out once as an XML
+ * property list: an array with a dictionary for each domain: "domain", "managed" (those of keys that a
+ * profile forces), "local"
+ * (/Library/Preferences) and, asked by root, "byhost" and "root". Loads CoreFoundation and frees nothing: for
+ * a process that does nothing else. ERR_NOT_FOUND where a system has no such preferences. */
+CHECKED bool os_preferences(const char *const *domains, size_t domain_count, const char *const *keys,
+                            size_t key_count, bool (*out)(void *ctx, const void *p, size_t n), void *ctx,
+                            struct err *e);
+
 uint64_t os_monotonic_ms(void);
 void os_realtime(time_t *seconds, int *ms);
 /* From now on it is this time, until the next call; negative: the machine's own again. For loop_clock. */
@@ -49,6 +59,9 @@ void os_random(void *p, size_t n); /* cannot fail: ends the process if the syste
  * ERR_SYS. */
 CHECKED bool os_xattr_get(int fd, const char *name, void *p, size_t *len, struct err *e);
 CHECKED bool os_xattr_set(int fd, const char *name, const void *p, size_t len, struct err *e);
+
+/* When st's file was last written, to the nanosecond (POSIX names the member, Apple another). */
+struct timespec os_mtime(const struct stat *st);
 
 /* BSD file flags (uchg …): clear what would stop a removal. Without such flags: does nothing. */
 void os_clear_flags(int dir, const char *name);

@@ -10,11 +10,13 @@
 #endif
 #include "core/os.h"
 #include "core/text.h"
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libproc.h>
 #include <limits.h>
 #include <mach-o/dyld.h>
+#include <stddef.h>
 #include <sys/resource.h>
 #include <sys/sysctl.h>
 #include <sys/utsname.h>
@@ -168,6 +170,11 @@ bool os_xattr_set(int fd, const char *name, const void *p, size_t len, struct er
     return fsetxattr(fd, name, p, len, 0, 0) == 0 || err_sys(e, "attribute %s", name);
 }
 
+struct timespec os_mtime(const struct stat *st)
+{
+    return st->st_mtimespec;
+}
+
 void os_clear_flags(int dir, const char *name)
 {
     const unsigned stops = UF_IMMUTABLE | UF_APPEND | SF_IMMUTABLE | SF_APPEND;
@@ -284,4 +291,111 @@ size_t os_activated_sockets(const char *name, int *fds, size_t max)
     }
     free(list);
     return kept;
+}
+
+/* CoreFoundation is opened at run time, in a child alone, so that the program links libSystem and nothing
+ * else. Types and names as in <CoreFoundation/CFPreferences.h> and <CFPropertyList.h>. */
+struct cf {
+    const void *(*string)(const void *allocator, const char *text, uint32_t encoding);
+    void *(*dict)(const void *allocator, long capacity, const void *keys, const void *values);
+    void *(*array)(const void *allocator, long capacity, const void *values);
+    void (*set)(void *dict, const void *key, const void *value);
+    void (*append)(void *array, const void *value);
+    const void *(*app_value)(const void *key, const void *domain);
+    unsigned char (*app_forced)(const void *key, const void *domain);
+    const void *(*multiple)(const void *keys, const void *domain, const void *user, const void *host);
+    const void *(*data)(const void *allocator, const void *plist, long format, unsigned long options,
+                        const void **error);
+    long (*length)(const void *data);
+    const unsigned char *(*bytes)(const void *data);
+    const void *key_callbacks, *value_callbacks, *array_callbacks; /* structures */
+    const void *current_user, *any_user, *current_host, *any_host; /* strings */
+};
+#define CF_UTF8         0x08000100u
+#define CF_FORMAT_XML   100
+#define CF_CONSTANT(at) (*(const void *const *)(at))
+
+static bool cf_open(struct cf *cf, struct err *e)
+{
+    static const char path[] = "/System/Library/Frameworks/CoreFoundation.framework/CoreFoundation";
+    static const struct {
+        const char *name;
+        size_t at;
+    } names[] = {
+        {"CFStringCreateWithCString", offsetof(struct cf, string)},
+        {"CFDictionaryCreateMutable", offsetof(struct cf, dict)},
+        {"CFArrayCreateMutable", offsetof(struct cf, array)},
+        {"CFDictionarySetValue", offsetof(struct cf, set)},
+        {"CFArrayAppendValue", offsetof(struct cf, append)},
+        {"CFPreferencesCopyAppValue", offsetof(struct cf, app_value)},
+        {"CFPreferencesAppValueIsForced", offsetof(struct cf, app_forced)},
+        {"CFPreferencesCopyMultiple", offsetof(struct cf, multiple)},
+        {"CFPropertyListCreateData", offsetof(struct cf, data)},
+        {"CFDataGetLength", offsetof(struct cf, length)},
+        {"CFDataGetBytePtr", offsetof(struct cf, bytes)},
+        {"kCFTypeDictionaryKeyCallBacks", offsetof(struct cf, key_callbacks)},
+        {"kCFTypeDictionaryValueCallBacks", offsetof(struct cf, value_callbacks)},
+        {"kCFTypeArrayCallBacks", offsetof(struct cf, array_callbacks)},
+        {"kCFPreferencesCurrentUser", offsetof(struct cf, current_user)},
+        {"kCFPreferencesAnyUser", offsetof(struct cf, any_user)},
+        {"kCFPreferencesCurrentHost", offsetof(struct cf, current_host)},
+        {"kCFPreferencesAnyHost", offsetof(struct cf, any_host)},
+    };
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!library)
+        return err_set(e, ERR_NOT_FOUND, CAUSE_NONE, "%s: %s", path, dlerror());
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        void *symbol = dlsym(library, names[i].name);
+        if (!symbol)
+            return err_set(e, ERR_NOT_FOUND, CAUSE_NONE, "%s: no %s", path, names[i].name);
+        memcpy((char *)cf + names[i].at, &symbol,
+               sizeof symbol); /* POSIX: dlsym's answer is a function too */
+    }
+    /* these are variables that hold strings */
+    cf->current_user = CF_CONSTANT(cf->current_user);
+    cf->any_user = CF_CONSTANT(cf->any_user);
+    cf->current_host = CF_CONSTANT(cf->current_host);
+    cf->any_host = CF_CONSTANT(cf->any_host);
+    return true;
+}
+
+/* level: values that the system has for domain, or NULL; into place under name. */
+static void cf_keep(const struct cf *cf, void *place, const char *name, const void *values)
+{
+    if (values)
+        cf->set(place, cf->string(NULL, name, CF_UTF8), values);
+}
+
+/* Nothing is released: the process that calls this ends right after. */
+bool os_preferences(const char *const *domains, size_t domain_count, const char *const *keys,
+                    size_t key_count, bool (*out)(void *ctx, const void *p, size_t n), void *ctx,
+                    struct err *e)
+{
+    struct cf cf;
+    if (!cf_open(&cf, e))
+        return false;
+    void *all = cf.array(NULL, 0, cf.array_callbacks);
+    for (size_t d = 0; d < domain_count; d++) {
+        const void *domain = cf.string(NULL, domains[d], CF_UTF8);
+        void *place = cf.dict(NULL, 0, cf.key_callbacks, cf.value_callbacks);
+        void *managed = cf.dict(NULL, 0, cf.key_callbacks, cf.value_callbacks);
+        for (size_t k = 0; k < key_count; k++) {
+            const void *key = cf.string(NULL, keys[k], CF_UTF8);
+            const void *value = cf.app_forced(key, domain) ? cf.app_value(key, domain) : NULL;
+            if (value)
+                cf.set(managed, key, value);
+        }
+        cf_keep(&cf, place, "domain", domain);
+        cf_keep(&cf, place, "managed", managed);
+        if (geteuid() == 0) { /* the current user is root: its own, on this Mac and on any */
+            cf_keep(&cf, place, "byhost", cf.multiple(NULL, domain, cf.current_user, cf.current_host));
+            cf_keep(&cf, place, "root", cf.multiple(NULL, domain, cf.current_user, cf.any_host));
+        }
+        cf_keep(&cf, place, "local", cf.multiple(NULL, domain, cf.any_user, cf.current_host));
+        cf.append(all, place);
+    }
+    const void *data = cf.data(NULL, all, CF_FORMAT_XML, 0, NULL);
+    if (!data)
+        return err_set(e, ERR_FORMAT, CAUSE_NONE, "the preferences are no property list");
+    return out(ctx, cf.bytes(data), (size_t)cf.length(data)) || err_sys(e, "cannot write");
 }

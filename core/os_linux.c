@@ -179,6 +179,11 @@ bool os_xattr_set(int fd, const char *name, const void *p, size_t len, struct er
     return fsetxattr(fd, full, p, len, 0) == 0 || err_sys(e, "attribute %s", name);
 }
 
+struct timespec os_mtime(const struct stat *st)
+{
+    return st->st_mtim;
+}
+
 void os_clear_flags(int dir, const char *name)
 {
     (void)dir;
@@ -455,4 +460,17 @@ size_t os_activated_sockets(const char *name, int *fds, size_t max)
     (void)fds;
     (void)max;
     return 0;
+}
+
+bool os_preferences(const char *const *domains, size_t domain_count, const char *const *keys,
+                    size_t key_count, bool (*out)(void *ctx, const void *p, size_t n), void *ctx,
+                    struct err *e)
+{
+    (void)domains;
+    (void)domain_count;
+    (void)keys;
+    (void)key_count;
+    (void)out;
+    (void)ctx;
+    return err_set(e, ERR_NOT_FOUND, CAUSE_NONE, "this system has no preferences to ask");
 }

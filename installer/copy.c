@@ -118,7 +118,7 @@ static bool copy_file(struct copier *c, int from, const char *name, int to, cons
         }
         loop_turn(c->env->loop, 0);
     }
-    struct timespec times[2] = {st.st_mtim, st.st_mtim};
+    struct timespec times[2] = {os_mtime(&st), os_mtime(&st)};
     ok = fchmod(out, st.st_mode & 0777) == 0 && futimens(out, times) == 0;
     if (!ok)
         err_sys(c->e, "%s", name);
@@ -172,7 +172,7 @@ static bool copy_folder(struct copier *c, int from, const char *name, int to, co
     }
     if (!files_list(l.from, "", copy_one, &l, c->e) || !l.ok)
         goto out;
-    struct timespec times[2] = {st.st_mtim, st.st_mtim};
+    struct timespec times[2] = {os_mtime(&st), os_mtime(&st)};
     ok = fchmod(l.to, st.st_mode & 0777) == 0 && futimens(l.to, times) == 0;
     if (!ok)
         err_sys(c->e, "%s", name);

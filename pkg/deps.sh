@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install what building and testing Daybreak needs and this machine lacks, saying what first.
-# Debian: apt-get (as root, or by sudo). macOS: Homebrew.
+# Debian: apt-get (as root, or by sudo). macOS: Homebrew. `deps.sh macos` adds what cross-building for macOS takes.
 set -eu
 
 say() { printf 'deps: %s\n' "$*"; }
@@ -19,7 +19,12 @@ fi
 
 command -v apt-get >/dev/null 2>&1 || { say "neither apt-get nor brew is here: install the packages of pkg/deps.sh by hand"; exit 1; }
 missing=
-for p in gcc libc6-dev make pkg-config libcurl4-openssl-dev libplist-dev libssl-dev libarchive-dev zlib1g-dev \
+cross=
+if [ "${1:-}" = macos ]; then
+    cross='clang lld llvm dpkg-dev perl'
+    command -v npm >/dev/null 2>&1 || cross="$cross npm" # node's own brings it too
+fi
+for p in $cross gcc libc6-dev make pkg-config libcurl4-openssl-dev libplist-dev libssl-dev libarchive-dev zlib1g-dev \
     libexpat1-dev libutf8proc-dev libjansson-dev liblzma-dev libcmocka-dev nginx-light p7zip-full libarchive-tools \
     mandoc python3 openssl curl; do
     case $(dpkg-query -W -f '${Status}' "$p" 2>/dev/null) in *" installed") ;; *) missing="$missing $p" ;; esac

@@ -9,6 +9,9 @@ import shutil
 import subprocess
 import sys
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import launchd  # noqa: E402
+
 BUILD = sys.argv[1] if len(sys.argv) > 1 else 'build'
 FLOOR = {'agent': 4, 'installer': 3, 'manifests': 2}
 CORE_1 = {'child', 'crypto', 'sink', 'fetch'}
@@ -177,6 +180,16 @@ def check_sleep():
             for n, line in enumerate(text(path).splitlines(), 1):
                 if re.search(r'\b(time\.)?(sleep|usleep|nanosleep) *\(? *[0-9(]', line):
                     yield '%s:%d sleeps' % (path, n)
+
+
+def check_launchd():
+    """the jobs say only what launchd knows (tests/lint/launchd.py)"""
+    domain = re.search(r'^DOMAIN *= *(\S+)', text('Makefile'), re.M).group(1)
+    for path in FILES:
+        if path.startswith('launchd/') and path.endswith('.plist.in'):
+            label = '%s.%s' % (domain, os.path.basename(path)[:-len('.plist.in')])
+            for c in launchd.complaints(text(path).replace('@DOMAIN@', domain), label):
+                yield '%s: %s' % (path, c)
 
 
 def tool(name):

@@ -90,7 +90,7 @@ static inline int ground_down(void **state)
 /* The target, its preferences and its directories, as a command opens them. */
 static inline void ground_open(void)
 {
-    if (!target_open(memory, &o, &target, &e) || !prefs_load(memory, &o, target.root, &prefs, &e) ||
+    if (!target_open(memory, &o, &target, &e) || !prefs_load(memory, &o, target.root, loop, &prefs, &e) ||
         !target_dirs(memory, &o, &prefs, TARGET_RUN, &target, &e) ||
         !facts_load(memory, &o, &target, loop, &facts, &e))
         fail_msg("%s", e.text);

@@ -323,7 +323,7 @@ static void looking_makes_nothing(void **state)
     assert_false(ground_has("root"));
     ground_put("root/x", "");
     assert_true(target_open(memory, &o, &target, &e));
-    assert_true(prefs_load(memory, &o, target.root, &prefs, &e));
+    assert_true(prefs_load(memory, &o, target.root, NULL, &prefs, &e));
     assert_false(target_dirs(memory, &o, &prefs, TARGET_READ, &target, &e));
     assert_int_equal(e.kind, ERR_NOT_FOUND);
     assert_false(ground_has("root/Library"));
@@ -341,7 +341,7 @@ static void munkis_directory_is_refused(void **state)
         ground_put("root/Library/Managed Preferences/io.daybreak.plist",
                    arena_printf(memory, DICT(KEY("ManagedInstallDir", STR("%s"))), spelled[i]));
         assert_true(target_open(memory, &o, &target, &e));
-        assert_true(prefs_load(memory, &o, target.root, &prefs, &e));
+        assert_true(prefs_load(memory, &o, target.root, NULL, &prefs, &e));
         assert_false(target_dirs(memory, &o, &prefs, TARGET_RUN, &target, &e));
         assert_non_null(strstr(e.text, "Munki's own"));
         target_close(&target);

@@ -13,7 +13,7 @@ static bool load(void)
     target_close(&target);
     if (!target_open(memory, &o, &target, &e))
         fail_msg("%s", e.text);
-    return prefs_load(memory, &o, target.root, &prefs, &e);
+    return prefs_load(memory, &o, target.root, loop, &prefs, &e);
 }
 
 static void loads(void)
@@ -222,6 +222,78 @@ static void derived(void **state)
     assert_true(entry("AdditionalHttpHeaders")->readable); /* a profile: every local user can read it */
 }
 
+/* A stand-in for the child that asks the system: prints body, ends with code. */
+static void system_says(const char *body, int code)
+{
+    o.tools = ground_at("tools");
+    const char *script = arena_printf(
+        memory, "#!/bin/sh\n[ \"$1\" = --preferences ] || exit 9\ncat <<'EOF'\n%s\nEOF\nexit %d\n", body,
+        code);
+    if (!files_replace(ground, "tools/preferences", script, strlen(script), 0755, FILES_LAZY, &e))
+        fail_msg("%s", e.text);
+}
+
+#define PLACE(name, body) KEY(name, "<dict>" body "</dict>")
+#define ID(value)         KEY("ClientIdentifier", STR(value))
+
+static void the_system_knows_better(void **state)
+{
+    (void)state;
+    ground_put(LOCAL "io.daybreak.plist", DICT(ID("stale file") KEY("MunkiWait", "<integer>5</integer>")));
+    system_says(PLIST(ARRAY("<dict>" KEY("domain", STR("io.daybreak")) PLACE("managed", "") PLACE("root", "")
+                                PLACE("byhost", "") PLACE("local", ID("just written")) "</dict>")),
+                0);
+    loads();
+    assert_string_equal(prefs.client_identifier, "just written");
+    assert_string_equal(entry("ClientIdentifier")->path, "/Library/Preferences/io.daybreak.plist");
+    assert_int_equal(prefs.munki_wait_s, 1800); /* the file has it, the system no longer */
+    assert_false(prefs.managed_seen);
+}
+
+/* A profile counts before its file is there; a key that is misspelt in the file is still found. */
+static void what_a_profile_forces(void **state)
+{
+    (void)state;
+    ground_put(ROOT "io.daybreak.plist", DICT(ID("root's")));
+    system_says(PLIST(ARRAY("<dict>" KEY("domain", STR("ManagedInstalls")) PLACE(
+                    "managed", ID("munki's")) "</dict>"
+                                              "<dict>" KEY("domain", STR("io.daybreak"))
+                                                  PLACE("managed", ID("forced")) "</dict>")),
+                0);
+    loads();
+    assert_string_equal(prefs.client_identifier, "forced");
+    assert_true(entry("ClientIdentifier")->forced);
+    assert_string_equal(value_str(entry("ClientIdentifier")->other), "munki's");
+    assert_true(prefs.managed_seen);
+    ground_put(MANAGED "io.daybreak.plist", DICT(ID("older") KEY("ClientIdentifer", STR("x"))));
+    refuses("did you mean ClientIdentifier");
+}
+
+/* What it did not tell (root's own, to others) is read from files; no answer: all is. */
+static void the_files_are_the_fallback(void **state)
+{
+    static const char *const answers[] = {
+        "", "no property list", DICT(ID("x")), PLIST(ARRAY(STR("x"))),
+        PLIST(ARRAY("<dict>" KEY("domain", STR("io.daybreak")) KEY("local", STR("x")) "</dict>"))};
+    (void)state;
+    ground_put(ROOT "io.daybreak.plist", DICT(ID("file")));
+    ground_put(LOCAL "io.daybreak.plist", DICT(ID("weaker")));
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        system_says(answers[i], 0);
+        loads();
+        assert_string_equal(prefs.client_identifier, "file");
+    }
+    const char *told =
+        PLIST(ARRAY("<dict>" KEY("domain", STR("io.daybreak")) PLACE("local", ID("told")) "</dict>"));
+    system_says(told, 1); /* it ended badly: what it printed counts for nothing */
+    loads();
+    assert_string_equal(value_str(entry("ClientIdentifier")->other), "weaker");
+    system_says(told, 0);
+    loads();
+    assert_string_equal(prefs.client_identifier, "file");
+    assert_string_equal(value_str(entry("ClientIdentifier")->other), "told");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, ground_up, ground_down)
 
 int main(void)
@@ -236,6 +308,9 @@ int main(void)
         TEST(wrong_values),
         TEST(secrets),
         TEST(derived),
+        TEST(the_system_knows_better),
+        TEST(what_a_profile_forces),
+        TEST(the_files_are_the_fallback),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,101 @@
+#!/bin/sh
+# Build for macOS on Debian: build.sh objects | program
+# objects: compile every file of ours for both slices, against Apple's headers and this system's library headers; nothing is
+#          linked. CI does it on every run.
+# program: build/macos/daybreak, universal, static but for libSystem; beside it sources.txt, the SBOM and the thin slices.
+# On a Mac, program builds with Xcode's compiler and Homebrew's libraries: for that Mac, not for others (see below).
+set -eu
+cd "$(dirname "$0")/../.."
+top=$(pwd)
+. pkg/macos/common.sh
+: "${MAKE:=make}"
+J=$(getconf _NPROCESSORS_ONLN)
+
+# ours ARCH FOLDER CFLAGS TARGET [VARIABLE=…]: the house's own Makefile with the cross compiler
+ours() {
+    arch=$1 folder=$2 cflags=$3 target=$4
+    shift 4
+    toolchain "$arch" "$sdk" "$top/build/macos/bin"
+    "$MAKE" -s -j"$J" OS=darwin BREW= CC="$CC" AR="$AR" BUILD="$folder" PKG_CFLAGS="$cflags" "$@" "$target"
+}
+
+# The headers of the same libraries that this system's own build uses, away from its other headers.
+host_headers() {
+    to=build/macos/include
+    rm -rf "$to" && mkdir -p "$to"
+    multi=/usr/include/$(gcc -print-multiarch 2>/dev/null || dpkg-architecture -qDEB_HOST_MULTIARCH)
+    for h in curl openssl plist lzma lzma.h expat.h expat_external.h jansson.h jansson_config.h utf8proc.h archive.h \
+        archive_entry.h zlib.h zconf.h; do
+        found=
+        for dir in /usr/include "$multi"; do
+            [ -e "$dir/$h" ] || continue
+            found=yes
+            if [ -d "$dir/$h" ]; then mkdir -p "$to/$h" && cp -RL "$dir/$h/." "$to/$h/"; else cp -L "$dir/$h" "$to/$h"; fi
+        done
+        [ "$found" ] || die "$h is missing: make deps"
+    done
+    # its own way of asking for glibc's headers
+    sed -i 's/bits\/[a-z-]*\.h/stddef.h/' "$to/expat_external.h"
+    echo "$to"
+}
+
+objects() {
+    sdk=$(sh pkg/macos/fetch.sh headers)
+    headers=$(host_headers)
+    for arch in arm64 x86_64; do
+        ours "$arch" "build/macos/objects-$arch" "-isystem $top/$headers" "build/macos/objects-$arch/libdaybreak.a" OPT='-O0 -g0'
+        echo "macos: every file compiles for $arch"
+    done
+}
+
+program() {
+    sdk=$(sh pkg/macos/fetch.sh headers)
+    slices=
+    for arch in ${ARCHS:-arm64 x86_64}; do
+        libs=$(sh pkg/macos/libs.sh "$arch")
+        folder=build/macos/$arch
+        # a slice that stands on other libraries, or another compiler, begins anew
+        [ "$(cat "$folder/libs" 2>/dev/null)" = "$libs" ] || rm -rf "$folder"
+        mkdir -p "$folder" && echo "$libs" >"$folder/libs"
+        static=
+        for l in curl nghttp2 ssl crypto plist archive bz2 lzma z expat utf8proc jansson; do static="$static $libs/lib/lib$l.a"; done
+        ours "$arch" "$folder" "-isystem $libs/include -DCURL_STATICLIB -DLIBPLIST_STATIC -DUTF8PROC_STATIC" "$folder/daybreak" OPT='-O2 -g0' \
+            PKG_LIBS="$static" LDHARD='-mlinker-version=609 -Wl,-dead_strip -Wl,-S -Wl,-adhoc_codesign'
+        slices="$slices $folder/daybreak"
+    done
+    # shellcheck disable=SC2086
+    "$(llvm llvm-lipo)" -create $slices -output build/macos/daybreak.new
+    chmod 755 build/macos/daybreak.new
+    mv build/macos/daybreak.new build/macos/daybreak
+    cp "$(sh pkg/macos/fetch.sh sources)/sources.txt" build/macos/sources.txt
+    python3 pkg/macos/sbom.py "${VERSION:?}" build/macos/daybreak build/macos/sources.txt \
+        "${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}" >build/macos/daybreak.spdx.json
+    ls -l build/macos/daybreak
+}
+
+# On a Mac: Xcode's tools and Homebrew's libraries, one slice for each Homebrew that is there (Apple silicon: /opt/homebrew,
+# Intel or Rosetta: /usr/local). Homebrew's libraries are shared ones built for this macOS, so the program runs where they
+# are: it is for trying and for tests. The package that is deployed is built on Debian.
+on_a_mac() {
+    slices=
+    for arch in arm64 x86_64; do
+        case $arch in arm64) brew=/opt/homebrew floor=11.0 ;; *) brew=/usr/local floor=10.13 ;; esac
+        [ -x "$brew/bin/brew" ] || continue
+        folder=build/macos/$arch
+        "$MAKE" -s -j"$J" BREW="$brew" BUILD="$folder" CC="xcrun clang -arch $arch -mmacosx-version-min=$floor" "$folder/daybreak"
+        slices="$slices $folder/daybreak"
+    done
+    [ "$slices" ] || die "no Homebrew in /opt/homebrew or /usr/local: https://brew.sh, then make deps"
+    # shellcheck disable=SC2086
+    xcrun lipo -create $slices -output build/macos/daybreak
+    ls -l build/macos/daybreak
+}
+
+mkdir -p build/macos
+case ${1:-}:$(uname -s) in
+objects:Linux) objects ;;
+program:Linux) program ;;
+program:Darwin) on_a_mac ;;
+objects:Darwin) die "on a Mac, make compiles them anyway" ;;
+*) die "build.sh objects | program" ;;
+esac
