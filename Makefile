@@ -61,7 +61,7 @@ FUZZERS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS   := $(FUZZERS:tests/fuzz/%.c=$(BUILD)/replay/%)
 
 # what has a line of help makes no file
-.PHONY: check-now test-programs replay-programs $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' Makefile)
+.PHONY: check-now macos-objects-now test-programs replay-programs $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' Makefile)
 all: $(PROGRAM) ## build the program: build/daybreak
 
 help: ## list the targets
@@ -145,6 +145,9 @@ check-why: $(PROGRAM) ## every class of decision, explained
 check-package: $(PROGRAM) ## packages, real and hostile, through the program
 	@python3 tests/e2e/package.py --program $(PROGRAM)
 
+check-product: $(PROGRAM) ## the package that Macs get: modes, jobs, scripts, profiles
+	@python3 tests/e2e/product.py --program $(PROGRAM)
+
 check-fault: $(PROGRAM) ## kills, full disks and broken networks; sampled (whole in sweep)
 	@python3 tests/e2e/fault.py --program $(PROGRAM)
 
@@ -193,8 +196,11 @@ macos: ## build/macos/daybreak: the universal program for macOS, cross-built (on
 macos-objects: ## compile every file for both slices of macOS, no more
 	+@MAKE='$(MAKE)' sh pkg/macos/build.sh objects
 
+macos-objects-now:
+	+@MAKE='$(MAKE)' sh pkg/macos/build.sh check
+
 macos-check: ## prove the macOS program: slices, floors, imports, flags, signature, the same bytes when built twice
-	+@MAKE='$(MAKE)' sh pkg/macos/check.sh
+	+@MAKE='$(MAKE)' VERSION=$(VERSION) sh pkg/macos/check.sh
 
 macos-repro: ## once a release: build the libraries for macOS a second time and compare
 	+@MAKE='$(MAKE)' sh pkg/macos/repro.sh

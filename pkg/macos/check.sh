@@ -12,7 +12,7 @@ again=$(mktemp -d)
 trap 'rm -rf "$again"' EXIT
 cp -R Makefile core manifests installer agent pkg "$again/"
 (cd "$again" && SOURCE_DATE_EPOCH=0 sh pkg/macos/build.sh program >"$again/log" 2>&1) || { tail -20 "$again/log"; exit 1; }
-for slice in arm64/daybreak x86_64/daybreak daybreak; do
+for slice in arm64/stripped/daybreak x86_64/stripped/daybreak daybreak; do
     if cmp -s "build/macos/$slice" "$again/build/macos/$slice"; then
         echo "ok: $slice: the same bytes when our objects are built and linked again in another folder ($(sha256 "$top/build/macos/$slice"))"
     else
