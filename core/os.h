@@ -42,9 +42,9 @@ short os_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 
 /* What the system says about the preferences of each domain (CFPreferences), given to out once as an XML
  * property list: an array with a dictionary for each domain: "domain", "managed" (those of keys that a
- * profile forces), "local"
- * (/Library/Preferences) and, asked by root, "byhost" and "root". Loads CoreFoundation and frees nothing: for
- * a process that does nothing else. ERR_NOT_FOUND where a system has no such preferences. */
+ * profile forces), "local" (/Library/Preferences) and, asked by root, "byhost" and "root". Loads
+ * CoreFoundation and frees nothing: for a process that does nothing else. ERR_NOT_FOUND where a system has
+ * no such preferences. */
 CHECKED bool os_preferences(const char *const *domains, size_t domain_count, const char *const *keys,
                             size_t key_count, bool (*out)(void *ctx, const void *p, size_t n), void *ctx,
                             struct err *e);
