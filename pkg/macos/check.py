@@ -30,8 +30,8 @@ WITHOUT_HEADER = {
     '___divti3': 'the compiler: 128-bit division', '___udivti3': 'the compiler: 128-bit division',
     '___umodti3': 'the compiler: 128-bit division', '___modti3': 'the compiler: 128-bit division',
     '_memset_pattern16': 'the compiler: an initialised array',
-    '_sandbox_init': 'deprecated, and the only way for a program to confine itself without entitlements: the worker that reads '
-                     'foreign packages gives up exec, network and signals with it; declared in <sandbox.h>',
+    '_sandbox_init': 'deprecated, and the only way for a program to confine itself without entitlements: the workers that read and '
+                     'unpack foreign files give up all else with it; declared in <sandbox.h>',
     '_sandbox_free_error': 'frees what sandbox_init said; declared in <sandbox.h>',
 }
 FORTIFIED = re.compile(r'^___\w+_chk$')  # the compiler: -D_FORTIFY_SOURCE
