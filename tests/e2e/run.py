@@ -56,6 +56,44 @@ def test_installonly_uses_what_is_there(w):
     assert mac.states() == {'Alpha': 'success', 'Beta': 'failed'}, mac.states()
 
 
+def test_uninstall_package_is_proved(w):
+    """uninstall_method uninstall_package: the package of uninstaller_item_location, held against its hash"""
+    w.repo.item('Old', package=w.repo.package('Old'))
+    w.repo.publish('Old')
+    mac = w.mac()
+    expect(mac.run(), 0)
+    remover = w.repo.package('Remover', files={'Library/Remover/ran': b'x'})
+    with open(w.repo.path + '/pkgs/' + remover, 'rb') as f:
+        good = lib.hashlib.sha256(f.read()).hexdigest()
+    old = w.repo.items[0]
+    old.update(uninstallable=True, uninstall_method='uninstall_package', uninstaller_item_location=remover,
+               uninstaller_item_hash='0' * 64, uninstaller_item_size=1)
+    w.repo.publish(managed_uninstalls=['Old'])
+    expect(mac.run(), 2, 'Remover-1.0.pkg: hash is [0-9a-f]{64}, expected 0{64}')
+    assert not os.path.exists(mac.path('Library/Remover')) and os.path.exists(mac.path('Library/Old/file'))
+    old.update(uninstaller_item_hash=good, display_name='Old One')       # another size: file: goes by size and time
+    w.repo.publish(managed_uninstalls=['Old'])
+    expect(mac.run(), 2, 'is still there')       # the package did not remove anything: nothing is claimed
+    assert os.path.exists(mac.path('Library/Remover/ran'))
+
+
+def test_a_shared_package_stays(w):
+    """what two items own goes with neither of them alone, and the removal is no failure for that"""
+    shared = {'packageid': 'com.example.shared', 'version': '1.0'}
+    w.repo.simple('Shared', files={'Library/Shared/s': b's'})
+    for name in ('One', 'Two'):
+        w.repo.simple(name, uninstallable=True, uninstall_method='removepackages', requires=['Shared'])
+        w.repo.items[-1]['receipts'].append(shared)
+        w.repo.items[-1]['installs'] = [{'type': 'file', 'path': '/Library/%s/file' % name}]
+    w.repo.publish('One', 'Two')
+    mac = w.mac()
+    expect(mac.run(), 0)
+    w.repo.publish('Two', managed_uninstalls=['One'])
+    expect(mac.run(), 0, 'One 1.0: removed')
+    assert not os.path.exists(mac.path('Library/One')) and os.path.exists(mac.path('Library/Shared/s'))
+    assert os.path.exists(mac.path('Library/Two/file'))
+
+
 def test_report_and_install_log(w):
     """Munki's report and Install.log say what happened"""
     w.repo.simple('Good', display_name='Good One')
