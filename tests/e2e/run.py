@@ -422,6 +422,54 @@ def test_bad_missing_manifest(w):
     assert len([line for line in r.err.splitlines() if line.startswith('ERROR')]) == 1, r
 
 
+def cut(h):
+    h.send_response(200)
+    h.send_header('Content-Length', '1000')
+    h.end_headers()
+    h.wfile.write(b'<?xml')
+    h.close_connection = True
+
+
+def slammed(h):
+    h.connection.shutdown(socket.SHUT_RDWR)
+    h.close_connection = True
+
+
+def test_only_not_there_goes_on_to_the_next_manifest(w):
+    """whatever else a server does, a Mac with a manifest of its own is never handed site_default"""
+    w.repo.simple('Default')
+    w.repo.publish('Default')
+    rows = [('404', answer(404), 0, 'Default'), ('410', answer(410), 0, 'Default'), ('403', answer(403), 0, 'Default'),
+            ('401', answer(401), 150, '401|refuses all requests'), ('400', answer(400), 150, '400'), ('429', answer(429), 150, '429'),
+            ('500', answer(500), 150, '500'), ('502', answer(502), 150, '502'), ('503', answer(503), 150, '503'),
+            ('302', answer(302, headers=[('Location', '/elsewhere')]), 150, '302|redirect'),
+            ('html', answer(200, HTML), 150, 'HTML instead of a property list'),
+            ('plist', answer(200, b'<?xml version="1.0"?><plist><dict><key>'), 8, 'line 1'),
+            ('array', answer(200, plistlib.dumps([])), 8, 'a dictionary is needed'), ('empty', answer(200, b''), 8, 'empty'),
+            ('cut', cut, 150, 'manifest C02TEST'), ('reset', slammed, 150, 'manifest C02TEST')]
+    for name, fn, code, said in rows:
+        # the host's names are not there, the serial number's answer is the one that counts
+        mac = w.mac(w.liar({'/manifests/C02TEST': fn}).url, name=name)
+        mac.prefs['DownloadRetries'] = 0
+        r = expect(mac.run('-v'), code, said)
+        if code == 0:
+            assert mac.status()['manifest'] == 'site_default', (name, r)
+            assert name != '403' or 'manifest C02TEST: 403 is taken for "not there"' in r.err, r
+        else:
+            expect(r, code, r'manifests tried: mac\.example\.com, mac, C02TEST\)')
+            assert not os.path.exists(mac.path('Library/Default')), name
+            assert not os.path.exists(mac.path('Library/Daybreak/InstallInfo.plist')), name
+            assert '/manifests/site_default' not in w.servers[-1].hits, (name, w.servers[-1].hits)
+
+
+def test_no_manifest_names_all_that_were_tried(w):
+    w.repo.simple('Default')
+    w.repo.publish()
+    r = expect(w.mac(w.nginx().url).run(), 8, 'the server has none of mac.example.com, mac, C02TEST, site_default')
+    r = expect(w.mac(w.liar({'/manifests/': answer(403)}).url, name='m2').run(), 150, 'refuses all requests',
+               r'manifests tried: mac\.example\.com, mac, C02TEST, site_default')
+
+
 def test_bad_html_instead_of_a_plist(w):
     """a captive portal answers 200 with a page"""
     w.repo.publish('Alpha')
