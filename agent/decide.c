@@ -267,8 +267,7 @@ struct decide *decide_open(struct arena *a, const struct decide_config *c, struc
         return NULL;
     d->detect = detect_open(&evidence);
     d->cache = cache_open(a, c->loop, d->repo, c->prefs, c->target);
-    if (!facts_complete(a, c->options, c->target, c->loop, d->detect,
-                        (uint64_t)c->prefs->hook_timeout_s * 1000, c->facts, e)) {
+    if (!facts_complete(a, c->options, c->prefs, c->target, c->loop, d->detect, c->facts, e)) {
         decide_free(d);
         return NULL;
     }
