@@ -56,6 +56,35 @@ def test_installonly_uses_what_is_there(w):
     assert mac.states() == {'Alpha': 'success', 'Beta': 'failed'}, mac.states()
 
 
+def test_installonly_takes_install_info_as_it_stands(w):
+    """nothing that the last check did not decide is done; what was changed since is proved again, or refused"""
+    for name in ('Alpha', 'Beta', 'Later', 'Lost'):
+        w.repo.simple(name)
+    w.repo.simple('Old', uninstallable=True, uninstall_method='removepackages')
+    w.repo.publish('Old')
+    mac = w.mac()
+    expect(mac.run('--installonly'), 8)                       # nothing was ever decided
+    expect(mac.run(), 0)
+    w.repo.publish('Alpha', 'Beta', 'Later', 'Lost', managed_uninstalls=['Old'])
+    expect(mac.run('--checkonly'), 0)
+    info = mac.info()
+    info['managed_installs'] = [i for i in info['managed_installs'] if i['name'] != 'Later']
+    next(i for i in info['managed_installs'] if i['name'] == 'Lost')['version_to_install'] = '7.0'
+    with open(mac.path('Library/Daybreak/InstallInfo.plist'), 'wb') as f:
+        plistlib.dump(info, f)
+    with open(mac.path('Library/Daybreak/Cache/Beta-1.0.pkg'), 'r+b') as f:
+        f.seek(30)
+        f.write(b'X')
+    mac.prefs['SoftwareRepoURL'] = 'file:///nowhere'
+    expect(mac.run('--installonly'), 2, 'Lost.* no cached catalog has it in this version', 'Beta')
+    states = mac.states()
+    assert states['Alpha'] == 'success' and states['Old'] == 'success' and states['Beta'] == 'failed', states
+    assert 'Later' not in states and not os.path.exists(mac.path('Library/Later')), states
+    assert not os.path.exists(mac.path('Library/Old')) and not os.path.exists(mac.path('Library/Lost'))
+    left = mac.info()
+    assert [i['name'] for i in left['managed_installs']] == ['Beta', 'Lost'] and left['removals'] == [], left
+
+
 def test_uninstall_package_is_proved(w):
     """uninstall_method uninstall_package: the package of uninstaller_item_location, held against its hash"""
     w.repo.item('Old', package=w.repo.package('Old'))
