@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.parse
 
 import lib
 from lib import answer, expect, wait_for
@@ -83,6 +84,37 @@ def test_installonly_takes_install_info_as_it_stands(w):
     assert not os.path.exists(mac.path('Library/Old')) and not os.path.exists(mac.path('Library/Lost'))
     left = mac.info()
     assert [i['name'] for i in left['managed_installs']] == ['Beta', 'Lost'] and left['removals'] == [], left
+
+
+def test_license_seats(w):
+    """LicenseInfoURL is asked in URLs of less than 256 characters; no answer is no seat"""
+    names = ['Seat %02d' % i for i in range(30)]
+    for n in names + ['Lots']:
+        w.repo.item(n, installer_type='nopkg', licensed_seat_info_available=True, installs=[{'type': 'file', 'path': '/none'}])
+    w.repo.publish(optional_installs=names + ['Lots'])
+
+    def seats(h):
+        asked = urllib.parse.parse_qs(h.path.split('?', 1)[1])
+        assert asked['site'] == ['a'], asked
+        return answer(200, plistlib.dumps({n: (5 if n == 'Lots' else True if n == 'Seat 07' else 0) for n in asked['name']}))(h)
+
+    mac = w.mac(w.liar({'/seats': seats}).url)
+    mac.prefs['LicenseInfoURL'] = w.servers[0].url + '/seats?site=a'
+    os.makedirs(mac.path('Library/Daybreak/manifests'))
+    with open(mac.path('Library/Daybreak/manifests/SelfServeManifest'), 'wb') as f:
+        plistlib.dump({'managed_installs': ['Lots', 'Seat 03']}, f)
+    expect(mac('check'), 0, 'install  Lots')
+    hits = [h for h in w.servers[0].hits if h.startswith('/seats')]
+    assert len(hits) > 1 and all(len(w.servers[0].url + h) < 256 for h in hits), hits
+    assert sum(h.count('name=') for h in hits) == 31, hits
+    offers = {o['name']: o.get('licensed_seats_available') for o in mac.info()['optional_installs']}
+    assert [n for n, left in offers.items() if left] == ['Seat 07', 'Lots'] and None not in offers.values(), offers
+    assert [i['name'] for i in mac.info()['managed_installs']] == ['Lots']
+    expect(mac('why', 'Lots'), 0, 'will be installed')           # without the network: as InstallInfo.plist has it
+    expect(mac('why', 'Seat 03'), 0, 'is offered to the user')
+    mac.prefs.update(LicenseInfoURL=w.servers[0].url + '/gone', DownloadRetries=0)
+    expect(mac('check'), 0, 'LicenseInfoURL .*/gone: .*404.*; no seats are taken to be left')
+    assert mac.info()['managed_installs'] == []
 
 
 def test_uninstall_package_is_proved(w):
