@@ -6,6 +6,7 @@
 #include "agent/decide.h"
 
 #include "agent/plistfile.h"
+#include "agent/seats.h"
 #include "agent/selfserve.h"
 #include "core/files.h"
 #include "core/limits.h"
@@ -58,6 +59,7 @@ struct decide {
     struct selfserve selfserve;
 
     struct answer *answers;
+    const struct value *seats; /* of LicenseInfoURL; NULL: not asked yet */
     struct cached *cached;
     int64_t free_kb; /* -1: not asked yet */
     int64_t promised_kb;
@@ -130,6 +132,18 @@ static const char *world_receipt_version(void *self, const char *package_id)
 static bool world_is_executable(void *self, const char *path)
 {
     return detect_is_executable(((struct decide *)self)->detect, path);
+}
+
+/* Asked once a run: the offers do not change while it decides again. */
+static const struct value *world_seats(void *self, const struct value *names)
+{
+    struct decide *d = self;
+    struct err e;
+    if (d->seats == NULL)
+        d->seats = d->c.offline
+                       ? seats_known(d->a, plistfile_read(d->a, d->c.target->data, INFO, LIMIT_CATALOG, &e))
+                       : seats_ask(d->a, repo_session(d->repo), d->c.prefs->license_url, names);
+    return d->seats;
 }
 
 static struct cached *cached_of(struct decide *d, const char *location)
@@ -267,8 +281,7 @@ struct decide *decide_open(struct arena *a, const struct decide_config *c, struc
         return NULL;
     d->detect = detect_open(&evidence);
     d->cache = cache_open(a, c->loop, d->repo, c->prefs, c->target);
-    if (!facts_complete(a, c->options, c->target, c->loop, d->detect,
-                        (uint64_t)c->prefs->hook_timeout_s * 1000, c->facts, e)) {
+    if (!facts_complete(a, c->options, c->prefs, c->target, c->loop, d->detect, c->facts, e)) {
         decide_free(d);
         return NULL;
     }
@@ -338,6 +351,7 @@ const struct plan *decide_make(struct decide *d, struct err *e)
         .installed_version = world_installed_version,
         .receipt_version = world_receipt_version,
         .is_executable = world_is_executable,
+        .seats = d->c.prefs->license_url != NULL && d->c.prefs->license_url[0] != '\0' ? world_seats : NULL,
         .download = world_download,
         .free_kb = world_free_kb,
         .cached_kb = world_cached_kb,

@@ -4,10 +4,8 @@
  * os_build_last_component is an integer where it is one, as documented, else a string ("5264n"). */
 #include "agent/facts.h"
 
-#include "agent/hook.h"
+#include "agent/conditions.h"
 #include "agent/machine.h"
-#include "agent/plistfile.h"
-#include "core/child.h"
 #include "core/files.h"
 #include "core/limits.h"
 #include "core/log.h"
@@ -178,95 +176,6 @@ bool facts_load(struct arena *a, const struct options *o, const struct target *t
     return true;
 }
 
-/* --- condition scripts --------------------------------------------------------------------------------- */
-
-struct scripts {
-    struct arena *a;
-    const char **names;
-    size_t count, room;
-};
-
-static bool add_script(void *ctx, const char *name, const struct stat *st)
-{
-    struct scripts *s = ctx;
-    if (name[0] == '.' || !S_ISREG(st->st_mode))
-        return true;
-    if (s->count == s->room) {
-        const char **more = arena_array(s->a, s->room * 2 + 16, sizeof *more);
-        if (s->count > 0)
-            memcpy(more, s->names, s->count * sizeof *more);
-        s->names = more;
-        s->room = s->room * 2 + 16;
-    }
-    s->names[s->count++] = arena_strdup(s->a, name);
-    return true;
-}
-
-static void condition_line(void *ctx, bool is_stderr, const char *line)
-{
-    (void)is_stderr;
-    log_info("condition %s: %s", (const char *)ctx, line);
-}
-
-static void run_conditions(struct arena *a, const struct target *t, struct loop *l, uint64_t timeout_ms)
-{
-    static const char *const places[] = {"usr/local/daybreak/conditions", "usr/local/munki/conditions"};
-    struct scripts s = {.a = a};
-    struct err e;
-    int dir = -1;
-    const char *place = NULL;
-    for (size_t i = 0; dir < 0 && i < sizeof places / sizeof places[0]; i++) {
-        place = places[i];
-        dir = files_dir(t->root, place, false, 0, &e);
-        if (dir < 0 && e.kind != ERR_NOT_FOUND)
-            log_warn("conditions: /%s: %s", place, e.text);
-    }
-    if (dir < 0)
-        return;
-    if (!files_list(dir, "", add_script, &s, &e))
-        log_warn("conditions: /%s: %s", place, e.text);
-    for (size_t i = 0; i < s.count; i++) {
-        char root[LIMIT_PATH + 32];
-        struct child_end end;
-        if (!hook_allowed(dir, s.names[i], &e)) {
-            log_warn("condition %s is not executed: %s", s.names[i], e.text);
-            continue;
-        }
-        snprintf(root, sizeof root, "DAYBREAK_ROOT=%s", t->root_path);
-        const char *argv[] = {target_path(a, t, arena_printf(a, "%s/%s", place, s.names[i])), NULL};
-        const char *env[] = {"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "LANG=en_US.UTF-8", root, NULL};
-        union {
-            const char *name;
-            void *ctx;
-        } line = {s.names[i]};
-        struct child_spec spec = {.argv = argv,
-                                  .env = env,
-                                  .dir = -1,
-                                  .timeout_ms = timeout_ms,
-                                  .line = condition_line,
-                                  .ctx = line.ctx};
-        if (!child_run(l, &spec, &end, &e))
-            log_warn("condition %s: %s", s.names[i], e.text);
-    }
-    close(dir);
-}
-
-/* What the scripts left in ConditionalItems.plist, or NULL. Munki's scripts write below its directory. */
-static const struct value *read_conditions(struct arena *a, const struct target *t)
-{
-    static const char name[] = "ConditionalItems.plist";
-    struct err e;
-    const struct value *v = plistfile_dict(a, t->data, name, LIMIT_PLIST, &e);
-    if (v == NULL) {
-        if (e.kind != ERR_NOT_FOUND)
-            log_warn("conditions: %s", e.text);
-        return NULL;
-    }
-    if (!files_remove(t->data, name, &e))
-        log_warn("conditions: %s", e.text);
-    return v;
-}
-
 /* --- the whole ----------------------------------------------------------------------------------------- */
 
 static void overlay(struct arena *a, struct value *all, const struct value *over)
@@ -297,16 +206,20 @@ static void derive(struct arena *a, struct value *all, const struct facts *f)
     value_set(a, all, "machine_type", value_new_str(a, f->machine_type));
 }
 
-bool facts_complete(struct arena *a, const struct options *o, const struct target *t, struct loop *l,
-                    struct detect *d, uint64_t script_ms, struct facts *f, struct err *e)
+bool facts_complete(struct arena *a, const struct options *o, const struct prefs *p, const struct target *t,
+                    struct loop *l, struct detect *d, struct facts *f, struct err *e)
 {
     struct value *all = value_new_dict(a);
     overlay(a, all, f->machine_info);
     if (o->run_scripts && t->data >= 0) {
-        if (!files_remove(t->data, "ConditionalItems.plist", e))
+        const struct conditions_place place = {.loop = l,
+                                               .target = t,
+                                               .munki_dir = p->munki_dir,
+                                               .timeout_ms = (uint64_t)p->hook_timeout_s * 1000};
+        const struct value *said;
+        if (!conditions_run(a, &place, &said, e))
             return err_wrap(e, "conditions");
-        run_conditions(a, t, l, script_ms);
-        overlay(a, all, read_conditions(a, t));
+        overlay(a, all, said);
     }
     overlay(a, all, props_dict(f->given, "conditions"));
     derive(a, all, f);

@@ -47,6 +47,7 @@ const struct prefkey prefkeys_table[] = {
     INTEGER("DownloadRetries", 0, NONE, NULL, "0", 0, 10),
     INTEGER("DownloadRetrySleepSeconds", 0, NONE, NULL, "10", 1, 30),
     KEY("ShowOptionalInstallsForHigherOSVersions", PREFKEY_BOOL, 0, F(higher_os_optional), "false", "false"),
+    KEY("LicenseInfoURL", PREFKEY_URL, 0, F(license_url), NULL, NULL),
     /* ours */
     KEY("ManagedInstallDir", PREFKEY_PATH, PREFKEY_OWN, F(managed_install_dir), "/Library/Daybreak", NULL),
     KEY("RepoPublicKeys", PREFKEY_STRINGS, PREFKEY_TRUSTED, NONE, NULL, NULL),
@@ -100,7 +101,6 @@ const struct prefkey prefkeys_table[] = {
     IDLE("InstallRequiresLogout", "false"),
     IDLE("KeychainName", "munki.keychain"),
     KEY("KeychainPassword", PREFKEY_ANY, PREFKEY_SILENT | PREFKEY_SECRET, NONE, NULL, "munki"),
-    IDLE("LicenseInfoURL", NULL),
     IDLE("LogFile", "/Library/Managed Installs/Logs/ManagedSoftwareUpdate.log"),
     IDLE("MSUDebugLogEnabled", "false"),
     IDLE("MSULogEnabled", "false"),

@@ -60,7 +60,8 @@ struct prefs {
     unsigned download_attempts; /* DownloadRetries + 1; 0: not set */
     uint64_t download_backoff_ms;
     bool higher_os_optional;
-    const char *munki_dir; /* ManagedInstalls' ManagedInstallDir: where Munki keeps its own things */
+    const char *license_url; /* LicenseInfoURL, or NULL */
+    const char *munki_dir;   /* ManagedInstalls' ManagedInstallDir: where Munki keeps its own things */
 
     /* ours */
     const char *managed_install_dir;      /* default /Library/Daybreak */

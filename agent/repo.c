@@ -410,33 +410,36 @@ bool repo_primary(struct repo *r, const char **name, const struct value **dict, 
             candidates[n++] = f->serial;
         candidates[n++] = "site_default";
     }
-    size_t refusals = 0;
+    size_t refusals = 0, asked = 0;
+    const char *tried = "";
     for (size_t i = 0; i < n; i++) {
         struct err why;
         if (n > 1 && !repourl_good_name(candidates[i]))
             continue; /* a host without a usable name */
+        tried = arena_printf(r->a, "%s%s%s", tried, asked > 0 ? ", " : "", candidates[i]);
+        asked++;
         if (repo_manifest(r, candidates[i], dict, &why)) {
             *name = candidates[i];
             return true;
         }
-        bool no = refused(&why);
+        bool no = refused(&why), last = i + 1 == n;
         refusals += no;
-        bool last = i + 1 == n;
         if (!last && means_absent(&why, candidates[i]))
             continue;
-        if (no && refusals == i + 1)
+        if (no && refusals == asked)
             return err_set(e, ERR_REFUSED, CAUSE_HTTP_4XX,
-                           "%s: the server refuses all requests: credentials or middleware missing",
-                           r->shown);
-        if (last && n > 1 && why.kind == ERR_NOT_FOUND)
+                           "%s: the server refuses all requests: credentials or middleware missing "
+                           "(manifests tried: %s)",
+                           r->shown, tried);
+        if (last && asked > 1 && means_absent(&why, candidates[i]))
             return err_set(e, ERR_NOT_FOUND, CAUSE_HTTP_4XX,
-                           "no manifest for this Mac: none of %s, %s and those between is there",
-                           candidates[0], candidates[n - 1]);
+                           "no manifest for this Mac: the server has none of %s", tried);
         if (e != NULL)
             *e = why;
-        return false;
+        return asked == 1 ? false
+                          : err_set(e, why.kind, why.cause, "%s (manifests tried: %s)", why.text, tried);
     }
-    return err_set(e, ERR_NOT_FOUND, CAUSE_HTTP_4XX, "no manifest for this Mac");
+    return err_set(e, ERR_NOT_FOUND, CAUSE_HTTP_4XX, "no manifest for this Mac: it has no name to ask for");
 }
 
 /* --- clean-up ------------------------------------------------------------------------------------------ */

@@ -4,17 +4,15 @@
  * closing look at the machine plans again with it, so that InstallInfo.plist ends as what is really left to
  * do. Items are worked on one by one while the transfers of later ones go on in the same loop. */
 #include "agent/run.h"
+#include "agent/pending.h"
 #include "agent/run_internal.h"
-#include "agent/status.h"
 #include "core/files.h"
 #include "core/limits.h"
 #include "core/log.h"
 #include "core/os.h"
 #include "core/text.h"
-#include <jansson.h>
 
 #define ORPHAN_WAIT_MS (600 * (uint64_t)1000)
-#define ATTACH_STEP_MS 250
 
 /* --- before the decision -------------------------------------------------------------------------------- */
 
@@ -248,9 +246,28 @@ static void write_report(struct run *r, bool archive)
 }
 
 /* Look again, now that everything was tried: what is left is what InstallInfo.plist must say. */
+static bool row_done(void *ctx, const struct plan_item *item)
+{
+    const struct run *r = ctx;
+    for (int i = 0; i < r->count; i++) {
+        const struct run_row *row = &r->rows[i];
+        if (row->pkg == item->pkg && row->removal == item->removal) {
+            enum progress_state st = progress_now(r->s->progress)->items[row->index].state;
+            return st == STATE_SUCCESS || st == STATE_SKIPPED;
+        }
+    }
+    return false;
+}
+
 static void settle(struct run *r)
 {
     struct err e;
+    if (r->s->options->installonly) {
+        if (!pending_write(r->s->arena, r->s->target.data, r->plan, row_done, r, &e)) {
+            log_warn("%s", e.text);
+        }
+        return;
+    }
     decide_look_again(r->decide);
     if (decide_make(r->decide, &e) == NULL) {
         log_warn("InstallInfo.plist stays as it was: %s", e.text);
@@ -487,6 +504,9 @@ static int work(struct run *r)
         }
     }
     r->plan = o->checkonly ? decide_settle(r->decide, NULL, &e) : decide_make(r->decide, &e);
+    if (r->plan != NULL && o->installonly) {
+        r->plan = pending_plan(s->arena, decide_repo(r->decide), s->target.data, r->plan, &e);
+    }
     report_facts(r);
     if (r->plan == NULL) {
         return no_decision(r, &e);
@@ -497,62 +517,13 @@ static int work(struct run *r)
     report_plan(s->report, r->plan);
     progress_manifest(s->progress, decide_manifest(r->decide),
                       repo_trust_name(repo_trust(decide_repo(r->decide))));
-    if (!decide_write(r->decide, NULL, &e) || !decide_write_self_serve(r->decide, &e)) {
+    if (!o->installonly && (!decide_write(r->decide, NULL, &e) || !decide_write_self_serve(r->decide, &e))) {
         return no_decision(r, &e);
     }
     return o->checkonly ? check_only(r) : install_all(r);
 }
 
-/* --- somebody else's run -------------------------------------------------------------------------------- */
-
-/* Somebody holds the lock. With a terminal: show that run until it ends, and end with its code. */
-static int attach(struct session *s, const struct options *o)
-{
-    char since[32] = "some time ago";
-    struct err e;
-    int code = EXIT_LOCKED;
-    char last[300] = "";
-    if (s->holder.since != 0) {
-        text_local(since, s->holder.since, -1);
-    }
-    json_t *status = status_read(s->target.state, &e);
-    const char *step = json_string_value(json_object_get(status, "current"));
-    fprintf(stderr, "daybreak: another run holds the lock: process %ld, since %s, at %s\n",
-            (long)s->holder.pid, since, step != NULL ? step : "its beginning");
-    json_decref(status);
-    if (o->automatic || o->no_attach || !o->tty || o->checkonly || o->dry_run) {
-        return EXIT_LOCKED;
-    }
-    fprintf(stderr, "daybreak: showing it; Ctrl-C leaves it running\n");
-    while (loop_stops(s->loop, NULL) == 0) {
-        struct lock_holder now;
-        bool over = !lock_who(s->target.state, &now, &e) || now.pid == 0;
-        status = status_read(s->target.state, &e);
-        if (status != NULL) {
-            char line[300];
-            const char *current = json_string_value(json_object_get(status, "current"));
-            const char *waits = json_string_value(json_object_get(status, "waiting_for"));
-            snprintf(line, sizeof line, "%3d%%  %s%s",
-                     (int)json_integer_value(json_object_get(status, "percent")),
-                     waits != NULL ? "waiting for " : "",
-                     waits != NULL     ? waits
-                     : current != NULL ? current
-                                       : "");
-            if (strcmp(line, last) != 0) {
-                printf("%s\n", line);
-                fflush(stdout);
-                snprintf(last, sizeof last, "%s", line);
-            }
-            code = (int)json_integer_value(json_object_get(status, "exit_code"));
-            json_decref(status);
-        }
-        if (over) {
-            return code;
-        }
-        loop_turn(s->loop, ATTACH_STEP_MS);
-    }
-    return EXIT_LOCKED;
-}
+/* --- the whole ------------------------------------------------------------------------------------------ */
 
 int run_all(const struct options *o)
 {
@@ -561,7 +532,7 @@ int run_all(const struct options *o)
     struct err e = {.kind = ERR_NONE};
     int code = session_open(&s, o, &e);
     if (code == EXIT_LOCKED && s.holder.pid != 0) {
-        code = attach(&s, o);
+        code = run_attach(&s, o);
     } else if (code != 0) {
         log_error("%s", e.text);
     } else if (!s.nothing_due) {

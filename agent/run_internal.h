@@ -43,4 +43,8 @@ void run_postflight(struct run *r);
 void run_tell_server(struct run *r);   /* of a run that has ended: ReportURL */
 bool run_handoff(struct run *r);       /* after success; false: it failed, which was said and reported */
 bool run_stopped(const struct run *r); /* a signal came or the deadline passed: no new step */
+
+/* --- run_attach.c: somebody holds the lock (s->holder). With a terminal: show that run until it ends, and
+ * end with its code; else 5 --- */
+int run_attach(struct session *s, const struct options *o);
 #endif

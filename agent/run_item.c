@@ -258,7 +258,11 @@ static const char *not_now(struct run *r, struct run_row *row)
         return "waits for a user's session: next login";
     }
     if (!forced && install_blocked(&r->s->env, p, &app)) {
-        return arena_printf(a, "%s is open", app);
+        return arena_printf(a, "%s is open%s", app,
+                            p->quit_script
+                                ? "; blocking_applications_quit_script is not run, because nothing "
+                                  "is ever quit from here"
+                                : "");
     }
     if (r->s->options->automatic && journal_completed(r->s->journal) && user_present(r)) {
         bool due = p->has_force_date && p->force_date < r->s->facts.now + r->s->facts.tz_offset_s;
@@ -356,21 +360,34 @@ static int open_package(struct run *r, struct run_row *row, struct err *e)
     return cache_open_proved(decide_cache(r->decide), row->pkg, row->removal, e);
 }
 
+/* Of a removal: is a package still there that was to go? A package that others share was never to go. */
+static bool receipts_there(struct detect *d, const struct run_row *row)
+{
+    const struct pkginfo *p = row->pkg;
+    const struct value *packages = props_strings(row->entry, "packages");
+    for (size_t i = 0; i < value_count(packages); i++) {
+        if (detect_receipt_version(d, value_str(value_at(packages, i))) != NULL) {
+            return true;
+        }
+    }
+    if (packages != NULL || p->on_demand || p->uninstallcheck != NULL || p->installcheck != NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < p->receipts_count; i++) {
+        if (!p->receipts[i].optional && p->receipts[i].id != NULL &&
+            detect_receipt_version(d, p->receipts[i].id) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool there(struct run *r, const struct run_row *row)
 {
     struct detect *d = decide_detect(r->decide);
     detect_forget(d);
-    if (!row->removal) {
-        return detect_installed(d, row->pkg) != PLAN_ABSENT;
-    }
-    for (size_t i = 0; i < row->pkg->receipts_count; i++) {
-        const struct receipt_item *rc = &row->pkg->receipts[i];
-        if (!rc->optional && rc->id != NULL && detect_receipt_version(d, rc->id) != NULL &&
-            strcmp(row->pkg->uninstall_method, "removepackages") == 0) {
-            return true;
-        }
-    }
-    return detect_evidence(d, row->pkg);
+    return row->removal ? detect_evidence(d, row->pkg) || receipts_there(d, row)
+                        : detect_installed(d, row->pkg) != PLAN_ABSENT;
 }
 
 /* Does the evidence say what it should? Asked again for a while, because vendors finish in the background;

@@ -346,6 +346,7 @@ struct pkginfo *pkginfo_decode(struct arena *a, const struct value *dict, const 
     p->uninstall_method = props_str(dict, "uninstall_method");
     p->restart_action = props_str(dict, "RestartAction");
     p->blocking = props_strings(dict, "blocking_applications");
+    p->quit_script = props_str(dict, "blocking_applications_quit_script") != NULL;
     p->requires = strings_or_one(dict, "requires");
     p->update_for = strings_or_one(dict, "update_for");
     p->has_force_date = value_date(value_get(dict, "force_install_after_date"), &p->force_date);

@@ -71,6 +71,7 @@ struct pkginfo {
     struct copy_item *copies;
     size_t copies_count;
     const struct value *blocking; /* blocking_applications, an array of strings (may be empty), or NULL */
+    bool quit_script; /* there is a blocking_applications_quit_script (Munki 7.1): nothing runs it */
     const struct value *requires, *update_for; /* arrays of strings, or one string, or NULL */
     bool has_force_date;
     time_t force_date;

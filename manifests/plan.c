@@ -231,6 +231,7 @@ struct plan *plan_make(struct arena *a, const struct plan_input *in, const struc
     pass(&w, catalogs, "optional_installs", plan_optional);
     pass(&w, catalogs, "featured_items", feature);
     plan_check_featured(&w);
+    plan_licenses(&w);
     plan_self_serve(&w);
     return finish(&w, local);
 }

@@ -39,6 +39,10 @@ struct world {
     bool (*is_executable)(void *self, const char *path);                   /* uninstall_method is a path */
     bool (*unused)(void *self, const struct pkginfo *p);                   /* 7.10; may be NULL: never */
 
+    /* How many licences are left of the items named (an array of strings): a dictionary of integers or
+     * booleans. NULL as a function: nobody counts them. */
+    const struct value *(*seats)(void *self, const struct value *names);
+
     /* Will (or did) the installer item arrive? uninstaller: uninstaller_item_location instead. */
     struct plan_download (*download)(void *self, const struct pkginfo *p, bool uninstaller);
     /* KB free on the target, before anything planned; KB already in the cache for a location's base name;

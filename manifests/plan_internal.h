@@ -136,6 +136,8 @@ void plan_optional(struct plan_work *w, const struct plan_mention *m, const char
 void plan_check_featured(struct plan_work *w);
 void plan_self_serve(struct plan_work *w);
 
+void plan_licenses(struct plan_work *w); /* plan_license.c: seats of what is offered */
+
 /* plan_note.c: what is said */
 void plan_warn(struct plan_work *w, const char *fmt, ...) PRINTF(2, 3); /* the same sentence once */
 void plan_because(struct plan_work *w, const struct plan_mention *m, const char *name, const char *fmt, ...)

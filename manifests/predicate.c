@@ -22,6 +22,8 @@ bool predicate_eval(const char *text, const struct value *facts, time_t now, boo
     return ok;
 }
 
+#define NAMED 64 /* facts of one condition: nobody reads more */
+
 struct naming {
     struct evaluation ev;
     struct predicate_fact *facts;
@@ -43,6 +45,8 @@ static void name_fact(struct naming *n, const char *name, const struct clause *c
 {
     const struct value *v = NULL;
 
+    if (n->count == NAMED)
+        return;
     for (size_t i = 0; i < n->count; i++)
         if (strcmp(n->facts[i].name, name) == 0)
             return;

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.parse
 
 import lib
 from lib import answer, expect, wait_for
@@ -54,6 +55,104 @@ def test_installonly_uses_what_is_there(w):
     mac.prefs['SoftwareRepoURL'] = 'file:///nowhere'
     expect(mac.run('--installonly'), 2, 'Beta-1.0.pkg is not in Cache')
     assert mac.states() == {'Alpha': 'success', 'Beta': 'failed'}, mac.states()
+
+
+def test_installonly_takes_install_info_as_it_stands(w):
+    """nothing that the last check did not decide is done; what was changed since is proved again, or refused"""
+    for name in ('Alpha', 'Beta', 'Later', 'Lost'):
+        w.repo.simple(name)
+    w.repo.simple('Old', uninstallable=True, uninstall_method='removepackages')
+    w.repo.publish('Old')
+    mac = w.mac()
+    expect(mac.run('--installonly'), 8)                       # nothing was ever decided
+    expect(mac.run(), 0)
+    w.repo.publish('Alpha', 'Beta', 'Later', 'Lost', managed_uninstalls=['Old'])
+    expect(mac.run('--checkonly'), 0)
+    info = mac.info()
+    info['managed_installs'] = [i for i in info['managed_installs'] if i['name'] != 'Later']
+    next(i for i in info['managed_installs'] if i['name'] == 'Lost')['version_to_install'] = '7.0'
+    with open(mac.path('Library/Daybreak/InstallInfo.plist'), 'wb') as f:
+        plistlib.dump(info, f)
+    with open(mac.path('Library/Daybreak/Cache/Beta-1.0.pkg'), 'r+b') as f:
+        f.seek(30)
+        f.write(b'X')
+    mac.prefs['SoftwareRepoURL'] = 'file:///nowhere'
+    expect(mac.run('--installonly'), 2, 'Lost.* no cached catalog has it in this version', 'Beta')
+    states = mac.states()
+    assert states['Alpha'] == 'success' and states['Old'] == 'success' and states['Beta'] == 'failed', states
+    assert 'Later' not in states and not os.path.exists(mac.path('Library/Later')), states
+    assert not os.path.exists(mac.path('Library/Old')) and not os.path.exists(mac.path('Library/Lost'))
+    left = mac.info()
+    assert [i['name'] for i in left['managed_installs']] == ['Beta', 'Lost'] and left['removals'] == [], left
+
+
+def test_license_seats(w):
+    """LicenseInfoURL is asked in URLs of less than 256 characters; no answer is no seat"""
+    names = ['Seat %02d' % i for i in range(30)]
+    for n in names + ['Lots']:
+        w.repo.item(n, installer_type='nopkg', licensed_seat_info_available=True, installs=[{'type': 'file', 'path': '/none'}])
+    w.repo.publish(optional_installs=names + ['Lots'])
+
+    def seats(h):
+        asked = urllib.parse.parse_qs(h.path.split('?', 1)[1])
+        assert asked['site'] == ['a'], asked
+        return answer(200, plistlib.dumps({n: (5 if n == 'Lots' else True if n == 'Seat 07' else 0) for n in asked['name']}))(h)
+
+    mac = w.mac(w.liar({'/seats': seats}).url)
+    mac.prefs['LicenseInfoURL'] = w.servers[0].url + '/seats?site=a'
+    os.makedirs(mac.path('Library/Daybreak/manifests'))
+    with open(mac.path('Library/Daybreak/manifests/SelfServeManifest'), 'wb') as f:
+        plistlib.dump({'managed_installs': ['Lots', 'Seat 03']}, f)
+    expect(mac('check'), 0, 'install  Lots')
+    hits = [h for h in w.servers[0].hits if h.startswith('/seats')]
+    assert len(hits) > 1 and all(len(w.servers[0].url + h) < 256 for h in hits), hits
+    assert sum(h.count('name=') for h in hits) == 31, hits
+    offers = {o['name']: o.get('licensed_seats_available') for o in mac.info()['optional_installs']}
+    assert [n for n, left in offers.items() if left] == ['Seat 07', 'Lots'] and None not in offers.values(), offers
+    assert [i['name'] for i in mac.info()['managed_installs']] == ['Lots']
+    expect(mac('why', 'Lots'), 0, 'will be installed')           # without the network: as InstallInfo.plist has it
+    expect(mac('why', 'Seat 03'), 0, 'is offered to the user')
+    mac.prefs.update(LicenseInfoURL=w.servers[0].url + '/gone', DownloadRetries=0)
+    expect(mac('check'), 0, 'LicenseInfoURL .*/gone: .*404.*; no seats are taken to be left')
+    assert mac.info()['managed_installs'] == []
+
+
+def test_uninstall_package_is_proved(w):
+    """uninstall_method uninstall_package: the package of uninstaller_item_location, held against its hash"""
+    w.repo.item('Old', package=w.repo.package('Old'))
+    w.repo.publish('Old')
+    mac = w.mac()
+    expect(mac.run(), 0)
+    remover = w.repo.package('Remover', files={'Library/Remover/ran': b'x'})
+    with open(w.repo.path + '/pkgs/' + remover, 'rb') as f:
+        good = lib.hashlib.sha256(f.read()).hexdigest()
+    old = w.repo.items[0]
+    old.update(uninstallable=True, uninstall_method='uninstall_package', uninstaller_item_location=remover,
+               uninstaller_item_hash='0' * 64, uninstaller_item_size=1)
+    w.repo.publish(managed_uninstalls=['Old'])
+    expect(mac.run(), 2, 'Remover-1.0.pkg: hash is [0-9a-f]{64}, expected 0{64}')
+    assert not os.path.exists(mac.path('Library/Remover')) and os.path.exists(mac.path('Library/Old/file'))
+    old.update(uninstaller_item_hash=good, display_name='Old One')       # another size: file: goes by size and time
+    w.repo.publish(managed_uninstalls=['Old'])
+    expect(mac.run(), 2, 'is still there')       # the package did not remove anything: nothing is claimed
+    assert os.path.exists(mac.path('Library/Remover/ran'))
+
+
+def test_a_shared_package_stays(w):
+    """what two items own goes with neither of them alone, and the removal is no failure for that"""
+    shared = {'packageid': 'com.example.shared', 'version': '1.0'}
+    w.repo.simple('Shared', files={'Library/Shared/s': b's'})
+    for name in ('One', 'Two'):
+        w.repo.simple(name, uninstallable=True, uninstall_method='removepackages', requires=['Shared'])
+        w.repo.items[-1]['receipts'].append(shared)
+        w.repo.items[-1]['installs'] = [{'type': 'file', 'path': '/Library/%s/file' % name}]
+    w.repo.publish('One', 'Two')
+    mac = w.mac()
+    expect(mac.run(), 0)
+    w.repo.publish('Two', managed_uninstalls=['One'])
+    expect(mac.run(), 0, 'One 1.0: removed')
+    assert not os.path.exists(mac.path('Library/One')) and os.path.exists(mac.path('Library/Shared/s'))
+    assert os.path.exists(mac.path('Library/Two/file'))
 
 
 def test_report_and_install_log(w):
@@ -384,6 +483,54 @@ def test_bad_missing_manifest(w):
     assert len([line for line in r.err.splitlines() if line.startswith('ERROR')]) == 1, r
 
 
+def cut(h):
+    h.send_response(200)
+    h.send_header('Content-Length', '1000')
+    h.end_headers()
+    h.wfile.write(b'<?xml')
+    h.close_connection = True
+
+
+def slammed(h):
+    h.connection.shutdown(socket.SHUT_RDWR)
+    h.close_connection = True
+
+
+def test_only_not_there_goes_on_to_the_next_manifest(w):
+    """whatever else a server does, a Mac with a manifest of its own is never handed site_default"""
+    w.repo.simple('Default')
+    w.repo.publish('Default')
+    rows = [('404', answer(404), 0, 'Default'), ('410', answer(410), 0, 'Default'), ('403', answer(403), 0, 'Default'),
+            ('401', answer(401), 150, '401|refuses all requests'), ('400', answer(400), 150, '400'), ('429', answer(429), 150, '429'),
+            ('500', answer(500), 150, '500'), ('502', answer(502), 150, '502'), ('503', answer(503), 150, '503'),
+            ('302', answer(302, headers=[('Location', '/elsewhere')]), 150, '302|redirect'),
+            ('html', answer(200, HTML), 150, 'HTML instead of a property list'),
+            ('plist', answer(200, b'<?xml version="1.0"?><plist><dict><key>'), 8, 'line 1'),
+            ('array', answer(200, plistlib.dumps([])), 8, 'a dictionary is needed'), ('empty', answer(200, b''), 8, 'empty'),
+            ('cut', cut, 150, 'manifest C02TEST'), ('reset', slammed, 150, 'manifest C02TEST')]
+    for name, fn, code, said in rows:
+        # the host's names are not there, the serial number's answer is the one that counts
+        mac = w.mac(w.liar({'/manifests/C02TEST': fn}).url, name=name)
+        mac.prefs['DownloadRetries'] = 0
+        r = expect(mac.run('-v'), code, said)
+        if code == 0:
+            assert mac.status()['manifest'] == 'site_default', (name, r)
+            assert name != '403' or 'manifest C02TEST: 403 is taken for "not there"' in r.err, r
+        else:
+            expect(r, code, r'manifests tried: mac\.example\.com, mac, C02TEST\)')
+            assert not os.path.exists(mac.path('Library/Default')), name
+            assert not os.path.exists(mac.path('Library/Daybreak/InstallInfo.plist')), name
+            assert '/manifests/site_default' not in w.servers[-1].hits, (name, w.servers[-1].hits)
+
+
+def test_no_manifest_names_all_that_were_tried(w):
+    w.repo.simple('Default')
+    w.repo.publish()
+    r = expect(w.mac(w.nginx().url).run(), 8, 'the server has none of mac.example.com, mac, C02TEST, site_default')
+    r = expect(w.mac(w.liar({'/manifests/': answer(403)}).url, name='m2').run(), 150, 'refuses all requests',
+               r'manifests tried: mac\.example\.com, mac, C02TEST, site_default')
+
+
 def test_bad_html_instead_of_a_plist(w):
     """a captive portal answers 200 with a page"""
     w.repo.publish('Alpha')
@@ -621,7 +768,7 @@ def test_auto_records_its_code_and_exits_0(w):
     mac = w.mac()
     expect(mac.run('--auto', '--scripts', 'run'), 0)
     assert mac.status()['exit_code'] == 2 and mac.status()['trigger'] == 'auto'
-    assert mac.report()['RunType'] == 'auto'
+    assert mac.report()['RunType'] == 'checkandinstallatstartup'      # until the plan was once done
 
 
 LOCKED = ('Library/Daybreak/lock', 'Library/Daybreak/holder', 'Library/Daybreak/journal')

@@ -1,7 +1,7 @@
 /* Any bytes: no property list, or a repository and a Mac in one dictionary, of which a plan is made twice,
  * with catalogs as trees and as bytes: the same both times, and whole. Keys: manifests, catalogs (by name;
  * the first manifest is the primary one), installed (name: version), receipts (id: version), facts,
- * self_serve, local, downloads (name: what fails).
+ * self_serve, local, downloads (name: what fails), seats (name: how many).
  */
 #include "core/limits.h"
 #include "manifests/plan.h"
@@ -68,6 +68,11 @@ static bool is_executable(void *self, const char *path)
     return path[1] == 'x';
 }
 
+static const struct value *seats(void *self, const struct value *names)
+{
+    return value_count(names) > 0 ? value_get(self, "seats") : NULL;
+}
+
 static struct plan_download download(void *self, const struct pkginfo *p, bool uninstaller)
 {
     const char *why = value_str(part(self, "downloads", p->name));
@@ -98,6 +103,7 @@ static const struct plan *make(struct arena *a, const struct value *v, struct er
                             .installed_version = installed_version,
                             .receipt_version = receipt_version,
                             .is_executable = is_executable,
+                            .seats = value_get(v, "seats") ? seats : NULL,
                             .download = download,
                             .free_kb = free_kb,
                             .cached_kb = cached_kb};

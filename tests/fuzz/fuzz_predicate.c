@@ -79,6 +79,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int opposite = answer(arena_printf(a, "NOT (%s)", text), facts, &again);
     if (is >= 0 && opposite != !is && again.kind != ERR_LIMIT)
         abort();
+    size_t named;
+    const struct predicate_fact *f = predicate_facts(a, text, facts, &named);
+    for (size_t i = 0; i < named; i++)
+        if (!f[i].name[0] || (i > 0 && strcmp(f[i].name, f[i - 1].name) == 0))
+            abort();
     as_pattern(a, text);
     arena_free(a);
     return 0;

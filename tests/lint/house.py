@@ -228,6 +228,63 @@ def check_man():
         yield from [line for line in r.stdout.splitlines() if line.strip()]
 
 
+# how the files that own a format read a key of it
+KEY_READ = (r'(?:props_\w+|value_get|size_kb|strings_or_one|environment_of|manifest_strings)\([^()"]*?"(\w+)"',
+            r'version_str\([^()]*?,\s*"(\w+)"\)')
+
+
+def keys_read(path):
+    t = text(path)
+    found = {k for pattern in KEY_READ for k in re.findall(pattern, t)}
+    for array in re.findall(r'_keys\[\]\s*=\s*\{(.*?)\};', t, re.S):
+        found |= set(re.findall(r'"(\w+)"', array))
+    return found
+
+
+def repository_rows(page, begin, end):
+    """(keys, status, tests) of each row of a table of keys"""
+    for body in re.split(r'^\.It ', page[page.index(begin):page.index(end)], flags=re.M)[1:]:
+        head, rest = body.split('\n', 1)
+        keys, _, status = head.partition(' Pq ')
+        tests = [t for m in re.findall(r'^\.Bq (.*)$', rest.split('\n.El')[0], re.M) for t in m.split(' , ')]
+        yield re.findall(r'\b(?!Li\b)[A-Za-z_]+', keys), status, tests
+
+
+def check_keys():
+    """every key of a repository that the code reads is in daybreak-repo.5, with a test that spells it"""
+    page = text('docs/daybreak-repo.5')
+    words = dict((long, short) for short, long in
+                 re.findall(r'\{"(\w+)",\s*"(\w+)"\}', text('tests/unit/test_plan.c')))   # tests/plan's own words
+    for what, begin, end, files in (
+            ('manifest', '.Ss Manifest keys', '.Ss Other manifests', ['manifests/manifest.c', 'manifests/plan.c']),
+            ('pkginfo', '.Sh PKGINFO KEYS', '.Sh KINDS OF ITEMS',
+             ['manifests/pkginfo.c', 'manifests/plan_install.c', 'manifests/plan_remove.c', 'manifests/plan_optional.c']),
+            ('extension of a pkginfo', '.Ss \\&In a pkginfo', '.Ss \\&In a manifest', []),
+            ('extension of a manifest', '.Ss \\&In a manifest', '.Sh EXAMPLES', [])):
+        rows = list(repository_rows(page, begin, end))
+        for keys, status, tests in rows:
+            if not tests:
+                yield '%s key %s: no test is named' % (what, ' '.join(keys))
+            texts = ''
+            for t in tests:
+                path = ('tests/unit/' if t.startswith('test_') else 'tests/plan/' if t.endswith('.test') else '') + t
+                if not os.path.isfile(path):
+                    yield '%s key %s: its test %s does not exist' % (what, ' '.join(keys), t)
+                else:
+                    texts += text(path)
+            for k in keys:
+                if not re.search(r'\b(%s|%s)\b' % (k, words.get(k, k)), texts):
+                    yield '%s key %s: none of its tests (%s) speaks of it' % (what, k, ', '.join(tests))
+            if not re.match(r'(supported|required|passed through|ignored|refused|partly|extension|boolean|string|integer|array)',
+                            status.replace('Li ', '')) and not status.startswith('Li '):
+                yield '%s key %s: status "%s"' % (what, ' '.join(keys), status)
+        section = page[page.index('.Ss Manifest keys'):page.index('.Sh EXAMPLES')]
+        for path in files:
+            for k in sorted(keys_read(path)):
+                if not re.search(r'\b%s\b' % k, section):
+                    yield '%s reads %s, which daybreak-repo.5 does not have' % (path, k)
+
+
 def main():
     failed = checks = 0
     for name, fn in sorted(globals().items()):

@@ -1,4 +1,5 @@
 /* facts: where each comes from, what is derived, and who wins. machine: what the tools' answers mean. */
+#include "agent/conditions.h"
 #include "agent/machine.h"
 #include "ground.h"
 
@@ -17,7 +18,7 @@ static struct detect *evidence(void)
 static void complete(void)
 {
     struct detect *d = evidence();
-    if (!facts_complete(memory, &o, &target, loop, d, 60000, &facts, &e))
+    if (!facts_complete(memory, &o, &prefs, &target, loop, d, &facts, &e))
         fail_msg("%s", e.text);
     detect_free(d);
 }
@@ -160,6 +161,53 @@ static void condition_scripts(void **state)
     assert_false(ground_has("root/Library/Daybreak/ConditionalItems.plist"));
 }
 
+/* Munki's scripts write where Munki's preference says. The file is Munki's: it is read when the scripts
+ * changed it, and never removed. */
+static void conditions_of_munkis_scripts(void **state)
+{
+    (void)state;
+    static const char theirs[] = "root/Library/Managed Installs/ConditionalItems.plist";
+    o.run_scripts = true;
+    log_levels(LOG_LEVEL_ERROR, LOG_LEVEL_ERROR);
+    ground_put(theirs, DICT(KEY("stale", "<true/>")));
+    script("root/usr/local/munki/conditions/a.sh", "#!/bin/sh\nexit 0\n", 0755);
+    ground_open();
+    complete();
+    assert_null(value_get(facts.all, "stale")); /* nobody wrote it today */
+    script("root/usr/local/munki/conditions/a.sh",
+           "#!/bin/sh\nd=\"$DAYBREAK_ROOT/Library/Managed Installs\"\n"
+           "sed -e 's/stale/fresh/' \"$d/ConditionalItems.plist\" >\"$d/x\" && mv \"$d/x\" "
+           "\"$d/ConditionalItems.plist\"\n"
+           "echo '" DICT(
+               KEY("ours", "<true/>")) "' >\"$DAYBREAK_ROOT/Library/Daybreak/ConditionalItems.plist\"\n",
+           0755);
+    complete();
+    assert_true(props_bool(facts.all, "fresh", false));
+    assert_true(props_bool(facts.all, "ours", false));
+    assert_true(ground_has(theirs));
+    script("root/usr/local/munki/conditions/a.sh",
+           "#!/bin/sh\necho '<html>' >\"$DAYBREAK_ROOT/Library/Managed Installs/ConditionalItems.plist\"\n",
+           0755);
+    complete();
+    assert_null(value_get(facts.all, "fresh"));
+}
+
+static void a_condition_script_has_its_time(void **state)
+{
+    (void)state;
+    const struct value *said;
+    script("root/usr/local/daybreak/conditions/a", "#!/bin/sh\nexec tail -f /dev/null\n", 0755);
+    script("root/usr/local/daybreak/conditions/b",
+           "#!/bin/sh\necho '" DICT(
+               KEY("after", "<true/>")) "' >\"$DAYBREAK_ROOT/Library/Daybreak/ConditionalItems.plist\"\n",
+           0755);
+    log_levels(LOG_LEVEL_ERROR, LOG_LEVEL_ERROR);
+    ground_open();
+    const struct conditions_place place = {.loop = loop, .target = &target, .timeout_ms = 200};
+    assert_true(conditions_run(memory, &place, &said, &e));
+    assert_true(props_bool(said, "after", false)); /* the next one is asked all the same */
+}
+
 static void scripts_skipped(void **state)
 {
     (void)state;
@@ -234,9 +282,16 @@ static void machine_without_tools(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(nothing_known),    TEST(system_of_the_root),    TEST(the_file_wins_key_by_key),
-        TEST(wrong_files),      TEST(condition_scripts),     TEST(scripts_skipped),
-        TEST(machine_by_tools), TEST(machine_without_tools),
+        TEST(nothing_known),
+        TEST(system_of_the_root),
+        TEST(the_file_wins_key_by_key),
+        TEST(wrong_files),
+        TEST(condition_scripts),
+        TEST(scripts_skipped),
+        TEST(conditions_of_munkis_scripts),
+        TEST(a_condition_script_has_its_time),
+        TEST(machine_by_tools),
+        TEST(machine_without_tools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,7 +126,7 @@ static void refuses_itself(void **state)
 
     manifest(f, "m", "m", "c");
     assert_null(resolve(f, "m", &e));
-    assert_int_equal(e.cause, CAUSE_LOOP);
+    assert_int_equal(e.cause, CAUSE_FORMAT);
     assert_string_equal(e.text, "manifest m includes itself: m > m");
 }
 

@@ -61,6 +61,20 @@ static void splits_references(void **state)
     arena_free(a);
 }
 
+static void knows_what_it_does_not_run(void **state)
+{
+    struct arena *a = arena_open();
+    const char *warning;
+
+    (void)state;
+    assert_true(decode(a, "<key>blocking_applications_quit_script</key><string>#!/bin/sh</string>", &warning)
+                    ->quit_script);
+    assert_false(
+        decode(a, "<key>blocking_applications_manual_quit_only</key><true/>", &warning)->quit_script);
+    assert_null(warning);
+    arena_free(a);
+}
+
 static void needs_a_name_and_a_version(void **state)
 {
     struct arena *a = arena_open();
@@ -225,7 +239,8 @@ static void reads_the_extension(void **state)
                "<key>daybreak</key><dict><key>critical</key><true/><key>stage</key><string>session</string>"
                "<key>team_id</key><string>ABCDE12345</string><key>timeout</key><integer>60</integer>"
                "<key>max_attempts</key><integer>-1</integer>"
-               "<key>urls</key><array><string>https://x/y.pkg</string></array></dict>",
+               "<key>urls</key><array><string>https://x/y.pkg</string></array>"
+               "<key>allow_setid</key><array><string>/usr/bin/x</string></array></dict>",
                &warning);
 
     (void)state;
@@ -234,6 +249,7 @@ static void reads_the_extension(void **state)
     assert_int_equal(p->timeout_s, 60);
     assert_int_equal(p->max_attempts, 0);
     assert_int_equal(value_count(p->urls), 1);
+    assert_string_equal(value_str(value_at(p->allow_setid, 0)), "/usr/bin/x");
     assert_non_null(strstr(warning, "max_attempts"));
 
     p = decode(a,
@@ -271,6 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(splits_references),
         cmocka_unit_test(needs_a_name_and_a_version),
+        cmocka_unit_test(knows_what_it_does_not_run),
         cmocka_unit_test(has_defaults),
         cmocka_unit_test(knows_the_kinds),
         cmocka_unit_test(formats_numbers_as_versions),

@@ -32,7 +32,7 @@ struct scene {
     const char *primary;
     struct value *manifests, *catalogs; /* name -> dictionary, array */
     struct value *installed, *receipts, *facts;
-    struct value *downloads, *cached, *complete, *programs, *unused, *unknown;
+    struct value *downloads, *cached, *complete, *programs, *unused, *unknown, *seats;
     struct value *self_serve, *local_only;
     const char *local_only_name;
     struct value *expect; /* array of lines */
@@ -137,6 +137,9 @@ static void installed_line(struct scene *s, const char *line)
         value_set(s->a, s->programs, rest, yes);
     } else if (strcmp(verb, "unused") == 0) {
         value_set(s->a, s->unused, rest, yes);
+    } else if (strcmp(verb, "seats") == 0) { /* seats NAME COUNT */
+        const char *count, *name = first_word(s->a, rest, &count);
+        value_set(s->a, s->seats, name, value_new_int(s->a, strtoll(count, NULL, 10)));
     } else if (strcmp(verb, "unknown") == 0) {
         value_set(s->a, s->unknown, rest, yes);
     } else {
@@ -257,6 +260,17 @@ static bool world_is_executable(void *self, const char *path)
 static bool world_unused(void *self, const struct pkginfo *p)
 {
     return value_get(((struct scene *)self)->unused, p->name) != NULL;
+}
+
+static const struct value *world_seats(void *self, const struct value *names)
+{
+    struct scene *s = self;
+    const char *all = "";
+
+    for (size_t i = 0; i < value_count(names); i++)
+        all = arena_printf(s->a, "%s %s", all, value_str(value_at(names, i)));
+    ask(s, arena_printf(s->a, "seats%s", all), NULL);
+    return s->seats;
 }
 
 static struct plan_download world_download(void *self, const struct pkginfo *p, bool uninstaller)
@@ -449,6 +463,7 @@ static struct plan *make(struct scene *s, struct arena *a, struct err *e)
                             .receipt_version = world_receipt_version,
                             .is_executable = world_is_executable,
                             .unused = world_unused,
+                            .seats = value_count(s->seats) > 0 ? world_seats : NULL,
                             .download = world_download,
                             .free_kb = world_free_kb,
                             .cached_kb = world_cached_kb};
@@ -493,7 +508,7 @@ static void init(struct scene *s, struct arena *a, const char *title)
 {
     struct value **dicts[] = {&s->manifests, &s->catalogs,  &s->installed, &s->receipts,
                               &s->facts,     &s->downloads, &s->cached,    &s->complete,
-                              &s->programs,  &s->unused,    &s->unknown};
+                              &s->programs,  &s->unused,    &s->unknown,   &s->seats};
 
     *s = (struct scene){.a = a, .title = title, .free_kb = 200000000, .expect = value_new_array(a)};
     for (size_t i = 0; i < sizeof dicts / sizeof dicts[0]; i++)
