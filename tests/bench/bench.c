@@ -3,17 +3,26 @@
  *   bench install PACKAGE ROOT        the native engine: prove, unpack, place, receipts
  *   bench download URL DIR NAME SHA   fetch into DIR/NAME, proved by its SHA-256
  *   bench inflate CPIO.GZ             the bound: inflate and SHA-1, nothing else
- *   bench hash FILE                   the bound: SHA-256, nothing else
- *   bench plist FILE                  the peer: plist_from_memory of the whole file */
+ *   bench bound CPIO.GZ DIR           the bound: inflate, SHA-1, Bom sums, create; nothing is checked
+ *   bench peak FILE COMMAND …         run it; peak memory of its largest process into FILE. Its own is small:
+ * a process begins with the peak of whoever started it bench hash FILE                   the bound: SHA-256,
+ * nothing else bench plist FILE                  the peer: plist_from_memory of the whole file */
 #include "core/fetch.h"
 #include "core/files.h"
 #include "core/text.h"
 #include "installer/flatpkg.h"
+#include "installer/unpack.h"
 #include "installer/worker.h"
 #include <fcntl.h>
 #include <plist/plist.h>
+#include <spawn.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <zlib.h>
+
+extern char **environ;
 
 static int fail(const struct err *e)
 {
@@ -92,6 +101,57 @@ static int inflate_only(char **argv)
     return rc == Z_STREAM_END ? 0 : 1;
 }
 
+struct source {
+    int fd;
+    struct digest *d;
+};
+
+static bool read_source(void *ctx, void *p, size_t max, size_t *got, struct err *e)
+{
+    struct source *s = ctx;
+    ssize_t n = read(s->fd, p, max);
+    *got = n > 0 ? (size_t)n : 0;
+    digest_write(s->d, p, *got);
+    return n >= 0 || err_sys(e, "read");
+}
+
+static int bound(char **argv)
+{
+    struct err e;
+    unsigned char sum[DIGEST_MAX];
+    struct source s = {open(argv[0], O_RDONLY | O_CLOEXEC), digest_open(DIGEST_SHA1)};
+    const struct unpack_rules rules = {.owners = geteuid() == 0, .location = "/"};
+    int dir = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct payload *p = payload_open(read_source, &s, UINT64_MAX, UINT64_MAX, &e);
+    if (s.fd < 0 || dir < 0 || p == NULL) {
+        return 1;
+    }
+    struct cpio *c = cpio_open(p);
+    struct unpack *u = unpack_open(dir, &rules);
+    bool ok = unpack_all(u, c, &e);
+    unpack_free(u);
+    cpio_free(c);
+    payload_free(p);
+    digest_end(s.d, sum);
+    return ok ? 0 : fail(&e);
+}
+
+static int peak(char **argv)
+{
+    struct rusage used;
+    pid_t pid;
+    int status;
+    if (posix_spawn(&pid, argv[1], NULL, NULL, argv + 1, environ) != 0 || waitpid(pid, &status, 0) != pid ||
+        getrusage(RUSAGE_CHILDREN, &used) != 0) {
+        return 1;
+    }
+    FILE *f = fopen(argv[0], "w");
+    if (f == NULL || fprintf(f, "%ld\n", used.ru_maxrss) < 0 || fclose(f) != 0) {
+        return 1;
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
 static int hash(char **argv)
 {
     struct err e;
@@ -128,10 +188,13 @@ int main(int argc, char **argv)
         int (*fn)(char **argv);
     } table[] = {
         {"install", 2, install}, {"download", 4, download}, {"inflate", 1, inflate_only},
-        {"hash", 1, hash},       {"plist", 1, plist},
+        {"bound", 2, bound},     {"hash", 1, hash},         {"plist", 1, plist},
     };
     if (argc == 3 && strcmp(argv[1], "--worker") == 0) {
         return worker_main(argv[2]);
+    }
+    if (argc > 3 && strcmp(argv[1], "peak") == 0) {
+        return peak(argv + 2);
     }
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (argc == table[i].args + 2 && strcmp(argv[1], table[i].name) == 0) {

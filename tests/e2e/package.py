@@ -367,6 +367,37 @@ def test_upgrade_and_reinstall(w):
         assert f.read() == b'two'
 
 
+def syncs(w, files):
+    """How often a run that installs a package of that many files flushes: name of the call -> count."""
+    root = '%s/sync%d/root' % (w.folder, files)
+    for i in range(files):
+        write(root + '/Library/Many/d%d/f%d' % (i % 7, i), b'%d' % i)
+    mac = w.mac(name='mac%d' % files)
+    package = build(w, '--payload', root, '--identifier', 'com.example.many', '--version', '1', root + '.pkg')
+    offer(w, package, 'Many', receipts=receipts_of([('com.example.many', '1')]))
+    trace = root + '.trace'
+    p = subprocess.run(['strace', '-f', '-qq', '-e', 'trace=fsync,fdatasync,sync,syncfs,sync_file_range,msync', '-o', trace] +
+                       mac.argv('run'), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=lib.DEADLINE)
+    assert p.returncode == 0, p.stderr
+    assert mac.states() == {'Many': 'success'}, mac.states()
+    counts = {}
+    with open(trace) as f:
+        for call in re.findall(r'^\d+ +(\w+)\(', f.read(), re.M):
+            counts[call] = counts.get(call, 0) + 1
+    return counts
+
+
+def test_flushes_do_not_grow_with_files(w):
+    """the volume is flushed as often for 700 files as for 3, and no file is flushed alone"""
+    if not shutil.which('strace'):
+        print('    skipped: no strace')
+        return
+    few, many = syncs(w, 3), syncs(w, 700)
+    print('    3 files: %s; 700 files: %s' % (few, many))
+    assert few == many, (few, many)
+    assert few.get('syncfs', 0) + few.get('sync', 0) <= 2, few
+
+
 # --- packages made to harm ------------------------------------------------------------------------------------
 
 def test_hostile_samples(w):

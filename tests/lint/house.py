@@ -26,6 +26,7 @@ DOORS = {
     'expat': (r'<expat', {'installer/xml.c'}),
     'utf8proc': (r'<utf8proc', {'core/text.c'}),
     'jansson': (r'<jansson', None),
+    'ISA-L': (r'<isa-l', {'installer/bom.c'}),
     'liblzma': (r'<lzma', {'installer/payload.c'}),
 }
 # exported symbols that do not begin with their file's name, and why
