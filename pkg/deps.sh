@@ -20,7 +20,7 @@ fi
 command -v apt-get >/dev/null 2>&1 || { say "neither apt-get nor brew is here: install the packages of pkg/deps.sh by hand"; exit 1; }
 missing=
 for p in gcc libc6-dev make pkg-config libcurl4-openssl-dev libplist-dev libssl-dev libarchive-dev zlib1g-dev \
-    libexpat1-dev libutf8proc-dev libjansson-dev liblzma-dev libcmocka-dev nginx-light p7zip-full libarchive-tools \
+    libexpat1-dev libutf8proc-dev libjansson-dev liblzma-dev libbz2-dev libcmocka-dev nginx-light p7zip-full libarchive-tools \
     mandoc python3 openssl curl; do
     case $(dpkg-query -W -f '${Status}' "$p" 2>/dev/null) in *" installed") ;; *) missing="$missing $p" ;; esac
 done
