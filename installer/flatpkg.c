@@ -152,6 +152,7 @@ static bool take_record(void *ctx, unsigned type, struct worker_fields *f, struc
         w->sum.bytes += count.bytes;
         w->sum.setid_dropped += count.setid_dropped;
         w->sum.apple_double_dropped += count.apple_double_dropped;
+        w->sum.apple_double_kept += count.apple_double_kept;
         return true;
     default:
         return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker said something unknown");

@@ -51,7 +51,7 @@ struct flatpkg_entry {
 
 struct flatpkg_summary {
     uint64_t components, files, bytes; /* files: members, directories included, but no root "." */
-    uint64_t setid_dropped, apple_double_dropped;
+    uint64_t setid_dropped, apple_double_dropped, apple_double_kept;
     bool has_signature; /* the archive carries a signature, good or bad */
 };
 

@@ -146,8 +146,10 @@ bool record_get_entry(struct worker_fields *f, struct record_entry *m, struct er
 
 bool record_put_count(struct buf *b, const struct record_count *c, struct err *e)
 {
-    return put_numbers(b, (const uint64_t[]){c->members, c->bytes, c->setid_dropped, c->apple_double_dropped},
-                       4, e);
+    return put_numbers(b,
+                       (const uint64_t[]){c->members, c->bytes, c->setid_dropped, c->apple_double_dropped,
+                                          c->apple_double_kept},
+                       5, e);
 }
 
 bool record_get_count(struct worker_fields *f, struct record_count *c, struct err *e)
@@ -156,6 +158,7 @@ bool record_get_count(struct worker_fields *f, struct record_count *c, struct er
     c->bytes = worker_int(f);
     c->setid_dropped = worker_int(f);
     c->apple_double_dropped = worker_int(f);
+    c->apple_double_kept = worker_int(f);
     return worker_end(f) || nonsense(e, "a count");
 }
 

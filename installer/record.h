@@ -59,7 +59,7 @@ struct record_entry {
 };
 
 struct record_count {
-    uint64_t members, bytes, setid_dropped, apple_double_dropped;
+    uint64_t members, bytes, setid_dropped, apple_double_dropped, apple_double_kept;
 };
 
 struct record_progress { /* stored bytes of the package read, of how many */

@@ -5,6 +5,7 @@
 #include "installer/stage.h"
 #include "core/files.h"
 #include "core/limits.h"
+#include "core/os.h"
 #include "core/text.h"
 #include "installer/distribution.h"
 #include "installer/record.h"
@@ -342,6 +343,7 @@ static bool stage_component(struct stage *s, size_t n, struct err *e)
     const struct component *c = &s->components[n];
     struct unpack_count count = {0}, scripts = {0};
     struct unpack_rules rules = {.owners = s->request.owners,
+                                 .attributes = os_is_darwin(),
                                  .location = c->info->install_location,
                                  .keep_setid = s->request.keep_setid,
                                  .keep_setid_count = s->request.keep_setid_count,
@@ -368,7 +370,8 @@ static bool stage_component(struct stage *s, size_t n, struct err *e)
     return ok && send_count(&(struct record_count){.members = count.members,
                                                    .bytes = count.bytes,
                                                    .setid_dropped = count.setid_dropped,
-                                                   .apple_double_dropped = count.apple_double_dropped},
+                                                   .apple_double_dropped = count.apple_double_dropped,
+                                                   .apple_double_kept = count.apple_double_kept},
                             e);
 }
 

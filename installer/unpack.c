@@ -11,7 +11,9 @@
 #include "core/arena.h"
 #include "core/files.h"
 #include "core/limits.h"
+#include "core/log.h"
 #include "core/text.h"
+#include "installer/appledouble.h"
 #include "installer/pathset.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +22,7 @@
 #define TICK_BYTES   (1024 * (uint64_t)1024)
 #define TICK_MEMBERS 256
 #define SETID        06000u
+#define TWINS_MAX    ((uint64_t)64 * 1024 * 1024) /* bytes of AppleDouble members kept until the end */
 
 struct directory { /* to be finished at the end */
     struct directory *before;
@@ -28,6 +31,13 @@ struct directory { /* to be finished at the end */
     uid_t uid;
     gid_t gid;
     int64_t mtime;
+};
+
+struct twin { /* an AppleDouble member, to be read when its file is there: it may come first */
+    struct twin *before;
+    const char *path; /* of the file it belongs to */
+    const void *bytes;
+    size_t n;
 };
 
 struct inode { /* a file that others may link to; path NULL: free */
@@ -52,6 +62,8 @@ struct unpack {
     struct inode *inodes;
     size_t inode_cap, inode_used;
     struct directory *last;
+    struct twin *twins;
+    uint64_t twin_bytes;
 
     bool probed; /* default_uid and default_gid are what new files get without fchown */
     uid_t default_uid;
@@ -410,15 +422,67 @@ static bool symbolic_link(struct unpack *u, const struct cpio_member *m, struct 
     return true;
 }
 
+/* --- AppleDouble members ------------------------------------------------------------------------------ */
+
+/* Keep the bytes of m, or count it as dropped. */
+static bool take_twin(struct unpack *u, struct cpio *c, const struct cpio_member *m, struct err *e)
+{
+    const void *piece;
+    size_t n, at = 0;
+    if (!u->rules->attributes || m->size > APPLEDOUBLE_MAX || m->size > TWINS_MAX - u->twin_bytes) {
+        u->count.apple_double_dropped++;
+        return true;
+    }
+    const char *name = text_basename(m->path);
+    unsigned char *bytes = arena_alloc(u->arena, (size_t)m->size);
+    struct twin *t = arena_alloc(u->arena, sizeof *t);
+    for (;;) {
+        if (!cpio_data(c, &piece, &n, e))
+            return false;
+        if (n == 0)
+            break;
+        memcpy(bytes + at, piece, n);
+        at += n;
+    }
+    *t = (struct twin){.before = u->twins,
+                       .path = arena_printf(u->arena, "%.*s%s", (int)(name - m->path), m->path, name + 2),
+                       .bytes = bytes,
+                       .n = at};
+    u->twins = t;
+    u->twin_bytes += at;
+    return true;
+}
+
+/* Give the files and directories their attributes. One that cannot have them has lost nothing that a package
+ * may rely on: it is counted and said, and the package goes on. */
+static bool set_attributes(struct unpack *u, struct err *e)
+{
+    for (const struct twin *t = u->twins; t != NULL; t = t->before) {
+        const struct pathset_entry *s = pathset_find(&u->paths, t->path, strlen(t->path));
+        struct err why;
+        const char *name;
+        bool ok = false;
+        if (s != NULL && s->type != PATHSET_LINK && *t->path != '\0') {
+            int dir = parent_of(u, t->path, &name, e);
+            if (dir < 0)
+                return false;
+            ok = appledouble_apply(dir, name, t->bytes, t->n, &why);
+            if (!ok)
+                log_info("the attributes of %s are left out: %s", t->path, why.text);
+        }
+        u->count.apple_double_kept += ok;
+        u->count.apple_double_dropped += !ok;
+    }
+    return true;
+}
+
 static bool member(struct unpack *u, struct cpio *c, const struct cpio_member *m, struct err *e)
 {
     bool fresh;
     if (++u->seen_members % TICK_MEMBERS == 0)
         tick(u, TICK_BYTES);
-    if (m->apple_double) {
-        u->count.apple_double_dropped++;
-        return true;
-    }
+    if (m->apple_double)
+        return take_twin(u, c, m, e);
     u->count.members += m->path[0] != '\0';
     struct pathset_entry *s = pathset_note(&u->paths, m->path, strlen(m->path), &fresh);
     if (m->path[0] == '\0' && m->type != CPIO_DIRECTORY)
@@ -431,6 +495,9 @@ static bool member(struct unpack *u, struct cpio *c, const struct cpio_member *m
         return directory(u, m, s, fresh, e);
     case CPIO_LINK:
         s->type = PATHSET_LINK;
+        s->size = strlen(m->link);
+        s->sum = bom_sum_end(bom_sum(0, m->link, strlen(m->link)), s->size);
+        s->checked = true;
         return symbolic_link(u, m, e);
     case CPIO_FILE:
         break;
@@ -469,29 +536,10 @@ bool unpack_all(struct unpack *u, struct cpio *c, struct err *e)
         if (!cpio_next(c, &m, &end, e))
             return false;
         if (end)
-            return finish_directories(u, e);
+            return set_attributes(u, e) && finish_directories(u, e);
         if (!member(u, c, &m, e))
             return false;
     }
-}
-
-bool unpack_compare(const struct unpack *u, const struct bom *bom, struct err *e)
-{
-    char path[LIMIT_PATH + 1];
-    for (size_t i = 0; i < bom->count; i++) {
-        const struct bom_entry *b = &bom->entries[i];
-        if (b->type != BOM_FILE || b->twin)
-            continue;
-        bom_path(b, path);
-        const struct pathset_entry *s = pathset_find(&u->paths, path, strlen(path));
-        if (s == NULL || s->type != PATHSET_FILE || !s->checked)
-            continue;
-        if ((uint32_t)b->size != (uint32_t)s->size)
-            return refuse(e, path, "has another size than the Bom says");
-        if (b->sum != s->sum)
-            return refuse(e, path, "has another checksum than the Bom says");
-    }
-    return true;
 }
 
 /* --- life --------------------------------------------------------------------------------------------- */
@@ -522,4 +570,9 @@ void unpack_free(struct unpack *u)
 const struct unpack_count *unpack_counted(const struct unpack *u)
 {
     return &u->count;
+}
+
+const struct pathset *unpack_paths(const struct unpack *u)
+{
+    return &u->paths;
 }

@@ -3,7 +3,8 @@
  * Nothing is ever opened through a link, overwritten, or made outside the directory; what is there was made
  * by this archive. Refused: a name twice (also when only case or Unicode form differs, as on a Mac), a parent
  * that is a file or link. Dropped and counted: set-id and sticky bits of files, set-id bits of directories,
- * but on paths that may keep them; AppleDouble members. Directories get their modes and times at the end.
+ * but on paths that may keep them; AppleDouble members, unless what they hold is kept as
+ * attributes of the file they belong to. Directories get their modes and times at the end.
  * Nothing is flushed: that is one call per volume for the caller. */
 #ifndef INSTALLER_UNPACK_H
 #define INSTALLER_UNPACK_H
@@ -12,6 +13,7 @@
 
 struct unpack_rules {
     bool owners;                   /* set uid and gid as the archive says; else all is ours */
+    bool attributes;               /* AppleDouble members become extended attributes */
     bool private_files;            /* Scripts: modes without group and others, owner may always read */
     const char *location;          /* "/", "/usr/local": put before paths when asking keep_setid */
     const char *const *keep_setid; /* absolute paths */
@@ -22,7 +24,9 @@ struct unpack_rules {
 
 struct unpack_count {
     uint64_t members, bytes; /* laid out; the root itself is not counted */
-    uint64_t setid_dropped, apple_double_dropped;
+    uint64_t setid_dropped;
+    uint64_t apple_double_dropped; /* of them nothing was kept */
+    uint64_t apple_double_kept;
 };
 
 struct unpack;
@@ -36,9 +40,14 @@ void unpack_free(struct unpack *u); /* NULL is fine */
  */
 CHECKED bool unpack_all(struct unpack *u, struct cpio *c, struct err *e);
 
-/* Does what the Bom says of files that were unpacked hold: size and checksum? ERR_FORMAT names the first that
- * differs. */
+/* Is what was unpacked what the Bom says: the same paths on both sides, of the same types, files of that size
+ * and checksum, links to there? ERR_FORMAT names the first that differs. "." and AppleDouble twins, about
+ * which Boms say odd things, are passed over. */
 CHECKED bool unpack_compare(const struct unpack *u, const struct bom *bom, struct err *e);
+
+/* The paths that were unpacked, with sizes and checksums. */
+struct pathset;
+const struct pathset *unpack_paths(const struct unpack *u);
 
 const struct unpack_count *unpack_counted(const struct unpack *u);
 #endif
