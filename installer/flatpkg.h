@@ -3,13 +3,18 @@
  * This process never parses a byte of the package. A worker (worker.h: the program started again, confined)
  * proves the xar, unpacks into a private staging folder and reports; what it says is checked again here, what
  * it staged is inspected and then moved into place. Order, as Apple's installer has it: all payloads are
- * staged, all preinstall scripts run, all files move into place, all postinstall scripts run, receipts are
- * written. A preinstall that fails leaves nothing installed; a postinstall that fails leaves the files and no
+ * staged, all preinstall scripts run, all files move into place, all postinstall scripts run, what the
+ * version before owned and nobody owns now goes, receipts are written. Until the last file has moved, a
+ * failure or a kill leaves everything as it was (undo.h); a postinstall that fails leaves the files and no
  * receipt. Killed at any instant, the same install run again gives the same tree.
  *
- * Refused with a sentence: what only JavaScript can decide, legacy scripts, unknown codecs, devices, names
- * that would leave the target. Dropped and counted: set-id bits that are not allowed, AppleDouble members.
- * Signatures are not judged here. */
+ * Bundles: one that PackageInfo has version-checked and that is there in a newer version stays; where nothing
+ * else would be installed, the package is refused. upgrade-bundle replaces whole, others are merged;
+ * strict-identifier refuses to touch a bundle of another identifier. Nothing is ever relocated.
+ *
+ * Refused with a sentence: what only JavaScript can decide, unknown codecs, devices, names that would leave
+ * the target. Dropped and counted: set-id bits that are not allowed, AppleDouble members where there are no
+ * extended attributes. Signatures are not judged here. */
 #ifndef INSTALLER_FLATPKG_H
 #define INSTALLER_FLATPKG_H
 #include "installer/install.h"
@@ -36,7 +41,7 @@ void flatpkg_recover(const struct install_env *env);
 struct flatpkg_component {
     const char *identifier, *version, *location; /* location: "/" or "/Applications"; never "" */
     const char *folder; /* member folder of a product ("x.pkg"), "" for a component */
-    bool has_payload, has_bom, preinstall, postinstall;
+    bool has_payload, has_bom;
     bool restart; /* restart or shutdown asked for */
 };
 

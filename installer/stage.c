@@ -43,8 +43,6 @@ struct stage {
 static bool send_component(const struct component *c, struct err *e)
 {
     const struct packageinfo *i = c->info;
-    const struct packageinfo_script *pre = packageinfo_own_script(i, false);
-    const struct packageinfo_script *post = packageinfo_own_script(i, true);
     const struct record_component r = {.identifier = i->identifier,
                                        .version = i->version,
                                        .location = i->install_location,
@@ -52,16 +50,58 @@ static bool send_component(const struct component *c, struct err *e)
                                        .has_payload = c->payload != NULL,
                                        .has_bom = c->bom != NULL,
                                        .overwrite_permissions = i->overwrite_permissions,
-                                       .restart = i->postinstall_action >= PACKAGEINFO_RESTART,
-                                       .preinstall = pre != NULL ? pre->file : "",
-                                       .preinstall_s = pre != NULL ? pre->timeout_s : 0,
-                                       .postinstall = post != NULL ? post->file : "",
-                                       .postinstall_s = post != NULL ? post->timeout_s : 0};
+                                       .restart = i->postinstall_action >= PACKAGEINFO_RESTART};
     struct buf b;
     buf_init(&b, WORKER_RECORD_MAX);
     bool ok = record_put_component(&b, &r, e);
     if (ok)
         worker_send(RECORD_COMPONENT, &b);
+    buf_release(&b);
+    return ok;
+}
+
+/* What of a text is more than a person could have meant is no use to anybody. */
+static const char *short_text(struct arena *a, const char *s)
+{
+    return strlen(s) <= LIMIT_NAME ? text_printable(a, s, strlen(s)) : "";
+}
+
+/* Scripts, and the bundles that rules are about. */
+static bool send_parts(struct stage *s, const struct component *c, struct err *e)
+{
+    const struct packageinfo *i = c->info;
+    struct buf b;
+    bool ok = true;
+    buf_init(&b, WORKER_RECORD_MAX);
+    for (size_t k = 0; k < i->script_count && ok; k++) {
+        const struct packageinfo_script *x = &i->scripts[k];
+        const struct record_script r = {
+            .kind = x->kind,
+            .file = x->file,
+            .bundle = x->component_id != NULL ? short_text(s->arena, x->component_id) : "",
+            .timeout_s = x->timeout_s};
+        buf_clear(&b);
+        ok = record_put_script(&b, &r, e);
+        if (ok)
+            worker_send(RECORD_SCRIPT, &b);
+    }
+    for (size_t k = 0; k < i->bundle_count && ok; k++) {
+        const struct packageinfo_bundle *x = &i->bundles[k];
+        const struct record_bundle r = {.path = x->path,
+                                        .id = short_text(s->arena, x->id),
+                                        .short_version = short_text(s->arena, x->short_version),
+                                        .version = short_text(s->arena, x->version),
+                                        .checked = packageinfo_names(&i->version_checked, x->id),
+                                        .strict = packageinfo_names(&i->strict, x->id),
+                                        .replace = packageinfo_names(&i->replace, x->id),
+                                        .relocate = packageinfo_names(&i->relocate, x->id)};
+        if (!r.checked && !r.strict && !r.replace && !r.relocate)
+            continue;
+        buf_clear(&b);
+        ok = record_put_bundle(&b, &r, e);
+        if (ok)
+            worker_send(RECORD_BUNDLE, &b);
+    }
     buf_release(&b);
     return ok;
 }
@@ -179,18 +219,9 @@ static bool check_component(const struct component *c, struct err *e)
     const struct packageinfo *i = c->info;
     if (c->payload == NULL && i->number_of_files > 0)
         return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "%s: its payload is missing", i->identifier);
-    if (i->legacy_scripts.count > 0)
-        return err_set(e, ERR_REFUSED, CAUSE_INSTALLER, "%s: %s scripts are not supported", i->identifier,
-                       i->legacy_scripts.names[0]);
-    for (size_t k = 0; k < i->script_count; k++) {
-        const struct packageinfo_script *script = &i->scripts[k];
-        if (script->component_id != NULL)
-            return err_set(e, ERR_REFUSED, CAUSE_INSTALLER, "%s: scripts of single bundles are not supported",
-                           i->identifier);
-        if (c->scripts == NULL)
-            return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "%s: its %s script is missing", i->identifier,
-                           script->post ? "postinstall" : "preinstall");
-    }
+    if (i->script_count > 0 && c->scripts == NULL)
+        return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "%s: its %s script is missing", i->identifier,
+                       i->scripts[0].kind);
     return true;
 }
 
@@ -510,7 +541,7 @@ static bool work(struct stage *s, struct err *e)
         s->total += stored(c->payload) + (r->task == RECORD_LAYOUT ? stored(c->scripts) + stored(c->bom) : 0);
         if (r->task == RECORD_LAYOUT && !check_component(c, e))
             return false;
-        if (r->task == RECORD_LAYOUT && !send_component(c, e))
+        if (r->task == RECORD_LAYOUT && (!send_component(c, e) || !send_parts(s, c, e)))
             return false;
     }
     worker_alive();

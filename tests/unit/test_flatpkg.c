@@ -1,11 +1,9 @@
 /* flatpkg: packages install, list and extract; scripts in their order and by their contract; whatever fails
  * or is killed leaves what it should; samples from the field come out as other readers see them. */
-#include "archive.h"
 #include "core/child.h"
+#include "flat.h"
 #include "installer/flatpkg.h"
 #include "installer/receipt.h"
-#include "installer/xar_writer.h"
-#include "volume.h"
 #include <dirent.h>
 #include <signal.h>
 
@@ -14,65 +12,6 @@ static struct flatpkg_summary sum;
 static struct flatpkg_options options;
 
 /* --- packages made here ------------------------------------------------------------------------------- */
-
-struct part {
-    const char *folder, *identifier, *attributes;
-    const struct archive_member *payload, *scripts;
-    const char *more; /* inside pkg-info */
-};
-
-static void add_text(struct xar_writer *w, const char *folder, const char *name, const void *p, size_t n)
-{
-    const char *path = *folder ? arena_printf(memory, "%s/%s", folder, name) : name;
-    if (!xar_writer_file(w, path, false, &e) || !xar_writer_write(w, p, n, &e))
-        fail_msg("%s", e.text);
-}
-
-static void add_archive(struct xar_writer *w, const char *folder, const char *name,
-                        const struct archive_member *m)
-{
-    struct buf plain, packed;
-    archive_make(&plain, m);
-    buf_init(&packed, 8 * LIMIT_MB);
-    archive_gzip(plain.data, plain.len, &packed);
-    add_text(w, folder, name, packed.data, packed.len);
-    buf_release(&plain);
-    buf_release(&packed);
-}
-
-static void add_part(struct xar_writer *w, const struct part *p)
-{
-    const char *info = arena_printf(memory,
-                                    "<?xml version=\"1.0\"?><pkg-info format-version=\"2\" identifier=\"%s\" "
-                                    "version=\"1.5\" %s>%s%s%s%s%s</pkg-info>",
-                                    p->identifier, p->attributes ? p->attributes : "",
-                                    p->payload ? "<payload numberOfFiles=\"1\" installKBytes=\"1\"/>" : "",
-                                    p->scripts ? "<scripts>" : "", p->scripts ? p->more : "",
-                                    p->scripts ? "</scripts>" : "", !p->scripts && p->more ? p->more : "");
-    if (*p->folder)
-        assert_true(xar_writer_directory(w, p->folder, &e));
-    if (p->payload)
-        add_archive(w, p->folder, "Payload", p->payload);
-    if (p->scripts)
-        add_archive(w, p->folder, "Scripts", p->scripts);
-    add_text(w, p->folder, "PackageInfo", info, strlen(info));
-}
-
-static int make_package(const struct part *parts, size_t count, const char *distribution)
-{
-    int dir = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct xar_writer *w = xar_writer_open(dir, &e);
-    int fd = package_file("", 0);
-    if (distribution)
-        add_text(w, "", "Distribution", distribution, strlen(distribution));
-    for (size_t i = 0; i < count; i++)
-        add_part(w, &parts[i]);
-    if (!xar_writer_commit(w, fd, &e))
-        fail_msg("%s", e.text);
-    xar_writer_free(w);
-    close(dir);
-    return fd;
-}
 
 static const struct archive_member hello[] = {
     {.name = ".", .mode = 040755},
@@ -294,18 +233,8 @@ static void what_is_in_the_way_is_found_first(void **state)
 static void unsupported_packages_are_refused(void **state)
 {
     (void)state;
-    const struct archive_member s[] = {{.name = "preflight", .mode = 0100755, .data = "#!/bin/sh\n"},
-                                       {.name = NULL}};
-    struct part p = {.folder = "",
-                     .identifier = "com.example.old",
-                     .scripts = s,
-                     .more = "<preflight file=\"./preflight\"/>"};
+    struct part p;
     clean();
-    assert_false(install(make_package(&p, 1, NULL)));
-    assert_int_equal(e.kind, ERR_REFUSED);
-    p.more = "<preinstall file=\"./preflight\" component-id=\"com.example.bundle\"/>";
-    assert_false(install(make_package(&p, 1, NULL)));
-    assert_int_equal(e.kind, ERR_REFUSED);
     p = (struct part){.folder = "",
                       .identifier = "com.example.gone",
                       .more = "<payload numberOfFiles=\"3\" installKBytes=\"1\"/>"};
