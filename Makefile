@@ -68,6 +68,7 @@ REPLAYS   := $(FUZZERS:tests/fuzz/%.c=$(BUILD)/replay/%)
 .PHONY: check-e2e
 .PHONY: check-around
 .PHONY: check-package
+.PHONY: check-lifecycle
 .PHONY: check-fault
 .PHONY: check-fuzz
 .PHONY: check-why
@@ -144,6 +145,9 @@ check-why: $(PROGRAM) ## every class of decision, explained
 
 check-package: $(PROGRAM) ## packages, real and hostile, through the program
 	@python3 tests/e2e/package.py --program $(PROGRAM)
+
+check-lifecycle: $(PROGRAM) ## installed, upgraded, reinstalled, removed: exactly what receipts say
+	@python3 tests/e2e/lifecycle.py --program $(PROGRAM)
 
 check-fault: $(PROGRAM) ## kills, full disks and broken networks; sampled (whole in sweep)
 	@python3 tests/e2e/fault.py --program $(PROGRAM)

@@ -48,6 +48,7 @@ part 'end to end'              "$MAKE" -s check-e2e
 part 'around a run'            "$MAKE" -s check-around
 part 'decisions explained'     "$MAKE" -s check-why
 part 'packages end to end'     "$MAKE" -s check-package
+part 'life of software'         "$MAKE" -s check-lifecycle
 part 'faults'                  "$MAKE" -s check-fault
 part 'sanitizer build'         "$MAKE" -s -j"$J" SAN=address,undefined all test-programs replay-programs
 part 'sanitizers: unit tests'  "$MAKE" -s SAN=address,undefined check-unit
