@@ -52,7 +52,7 @@ bool record_get_request(struct arena *a, const struct buf *b, struct record_requ
     for (size_t i = 0; i < r->keep_setid_count; i++)
         paths[i] = worker_text(&f, LIMIT_PATH);
     r->keep_setid = paths;
-    return (worker_end(&f) && task <= RECORD_LIST) ||
+    return (worker_end(&f) && task <= RECORD_UNARCHIVE) ||
            err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker was asked for something it does not know");
 }
 

@@ -8,9 +8,10 @@
 #include "installer/worker.h"
 
 enum record_task {
-    RECORD_LAYOUT, /* payloads, scripts and boms of the components: see stage.h */
-    RECORD_EXPAND, /* the members of the container, decoded, under their own names */
-    RECORD_LIST    /* nothing written */
+    RECORD_LAYOUT,   /* payloads, scripts and boms of the components: see stage.h */
+    RECORD_EXPAND,   /* the members of the container, decoded, under their own names */
+    RECORD_LIST,     /* nothing written */
+    RECORD_UNARCHIVE /* no package: the members of a zip or tar archive, laid out; says nothing */
 };
 
 struct record_request {

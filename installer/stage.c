@@ -7,6 +7,7 @@
 #include "core/limits.h"
 #include "core/os.h"
 #include "core/text.h"
+#include "installer/archive.h"
 #include "installer/distribution.h"
 #include "installer/record.h"
 #include "installer/unpack.h"
@@ -333,7 +334,8 @@ static bool unpack_member(struct stage *s, const struct xar_member *m, int dir, 
     if (ok) {
         u = unpack_open(fd, rules);
         c = cpio_open(p);
-        ok = (unpack_all(u, c, e) && (bom == NULL || unpack_compare(u, bom, e))) || in_member(m, e);
+        const struct unpack_source members = unpack_source_cpio(c);
+        ok = (unpack_all(u, &members, e) && (bom == NULL || unpack_compare(u, bom, e))) || in_member(m, e);
         *count = *unpack_counted(u);
     }
     if (!ok && p != NULL && payload_over(p) && !rules->private_files) {
@@ -506,6 +508,21 @@ static bool expand(struct stage *s, struct err *e)
     return send_count(&count, e);
 }
 
+/* An archive that is no package, into the directory as it is. */
+static bool unarchive(struct stage *s, struct err *e)
+{
+    const struct unpack_rules rules = {.attributes = os_is_darwin(), .location = "/", .tick = tick, .ctx = s};
+    struct archive_source *a = archive_source_open(WORKER_PACKAGE, s->request.max_bytes, e);
+    if (a == NULL)
+        return false;
+    const struct unpack_source members = archive_source_members(a);
+    struct unpack *u = unpack_open(WORKER_DIRECTORY, &rules);
+    bool ok = unpack_all(u, &members, e);
+    unpack_free(u);
+    archive_source_free(a);
+    return ok;
+}
+
 /* --- the work ----------------------------------------------------------------------------------------- */
 
 /* Hold the lock that tells a later run we still live. A directory without one is nobody's to recover. */
@@ -560,7 +577,8 @@ bool stage_work(const struct buf *request, struct err *e)
     struct arena *a = arena_open();
     struct stage *s = arena_alloc(a, sizeof *s);
     s->arena = a;
-    bool ok = record_get_request(a, request, &s->request, e) && work(s, e);
+    bool ok = record_get_request(a, request, &s->request, e) &&
+              (s->request.task == RECORD_UNARCHIVE ? unarchive(s, e) : work(s, e));
     arena_free(a);
     return ok;
 }

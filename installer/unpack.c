@@ -255,14 +255,14 @@ static bool link_to(struct unpack *u, const struct inode *first, const char *pat
 }
 
 /* The data of m into fd; size and sum into s. */
-static bool write_data(struct unpack *u, struct cpio *c, const struct cpio_member *m, int fd,
+static bool write_data(struct unpack *u, const struct unpack_source *c, const struct cpio_member *m, int fd,
                        struct pathset_entry *s, struct err *e)
 {
     const void *piece;
     size_t n;
     uint32_t sum = 0;
     for (;;) {
-        if (!cpio_data(c, &piece, &n, e))
+        if (!c->data(c->ctx, &piece, &n, e))
             return false;
         if (n == 0)
             break;
@@ -278,8 +278,8 @@ static bool write_data(struct unpack *u, struct cpio *c, const struct cpio_membe
     return true;
 }
 
-static bool new_file(struct unpack *u, struct cpio *c, const struct cpio_member *m, mode_t mode,
-                     struct pathset_entry *s, struct err *e)
+static bool new_file(struct unpack *u, const struct unpack_source *c, const struct cpio_member *m,
+                     mode_t mode, struct pathset_entry *s, struct err *e)
 {
     const char *name;
     int dir = parent_of(u, m->path, &name, e);
@@ -297,8 +297,8 @@ static bool new_file(struct unpack *u, struct cpio *c, const struct cpio_member 
 }
 
 /* The data that follows the first of several links, which had none: all of them share it. */
-static bool late_data(struct unpack *u, struct cpio *c, const struct cpio_member *m, struct inode *first,
-                      struct pathset_entry *s, struct err *e)
+static bool late_data(struct unpack *u, const struct unpack_source *c, const struct cpio_member *m,
+                      struct inode *first, struct pathset_entry *s, struct err *e)
 {
     const char *name;
     if (!link_to(u, first, m->path, e))
@@ -322,8 +322,8 @@ static bool late_data(struct unpack *u, struct cpio *c, const struct cpio_member
     return ok;
 }
 
-static bool linked_file(struct unpack *u, struct cpio *c, const struct cpio_member *m, mode_t mode,
-                        struct pathset_entry *s, struct err *e)
+static bool linked_file(struct unpack *u, const struct unpack_source *c, const struct cpio_member *m,
+                        mode_t mode, struct pathset_entry *s, struct err *e)
 {
     struct inode *first = inode_of(u, m);
     if (first->path == NULL) {
@@ -425,7 +425,8 @@ static bool symbolic_link(struct unpack *u, const struct cpio_member *m, struct 
 /* --- AppleDouble members ------------------------------------------------------------------------------ */
 
 /* Keep the bytes of m, or count it as dropped. */
-static bool take_twin(struct unpack *u, struct cpio *c, const struct cpio_member *m, struct err *e)
+static bool take_twin(struct unpack *u, const struct unpack_source *c, const struct cpio_member *m,
+                      struct err *e)
 {
     const void *piece;
     size_t n, at = 0;
@@ -437,7 +438,7 @@ static bool take_twin(struct unpack *u, struct cpio *c, const struct cpio_member
     unsigned char *bytes = arena_alloc(u->arena, (size_t)m->size);
     struct twin *t = arena_alloc(u->arena, sizeof *t);
     for (;;) {
-        if (!cpio_data(c, &piece, &n, e))
+        if (!c->data(c->ctx, &piece, &n, e))
             return false;
         if (n == 0)
             break;
@@ -476,7 +477,8 @@ static bool set_attributes(struct unpack *u, struct err *e)
     return true;
 }
 
-static bool member(struct unpack *u, struct cpio *c, const struct cpio_member *m, struct err *e)
+static bool member(struct unpack *u, const struct unpack_source *c, const struct cpio_member *m,
+                   struct err *e)
 {
     bool fresh;
     if (++u->seen_members % TICK_MEMBERS == 0)
@@ -528,12 +530,27 @@ static bool finish_directories(struct unpack *u, struct err *e)
     return true;
 }
 
-bool unpack_all(struct unpack *u, struct cpio *c, struct err *e)
+static bool next_of_cpio(void *ctx, struct cpio_member *m, bool *end, struct err *e)
+{
+    return cpio_next(ctx, m, end, e);
+}
+
+static bool data_of_cpio(void *ctx, const void **piece, size_t *n, struct err *e)
+{
+    return cpio_data(ctx, piece, n, e);
+}
+
+struct unpack_source unpack_source_cpio(struct cpio *c)
+{
+    return (struct unpack_source){.next = next_of_cpio, .data = data_of_cpio, .ctx = c};
+}
+
+bool unpack_all(struct unpack *u, const struct unpack_source *c, struct err *e)
 {
     struct cpio_member m;
     bool end;
     for (;;) {
-        if (!cpio_next(c, &m, &end, e))
+        if (!c->next(c->ctx, &m, &end, e))
             return false;
         if (end)
             return set_attributes(u, e) && finish_directories(u, e);

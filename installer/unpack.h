@@ -36,9 +36,18 @@ struct unpack;
 struct unpack *unpack_open(int dir, const struct unpack_rules *rules);
 void unpack_free(struct unpack *u); /* NULL is fine */
 
-/* All of c. ERR_FORMAT, ERR_LIMIT, ERR_SPACE, ERR_SYS; what was made so far stays for the caller to remove.
+/* Where members come from; see cpio_next and cpio_data. */
+struct unpack_source {
+    bool (*next)(void *ctx, struct cpio_member *m, bool *end, struct err *e);
+    bool (*data)(void *ctx, const void **piece, size_t *n, struct err *e);
+    void *ctx;
+};
+struct unpack_source unpack_source_cpio(struct cpio *c);
+
+/* All of them. ERR_FORMAT, ERR_LIMIT, ERR_SPACE, ERR_SYS; what was made so far stays for the caller to
+ * remove.
  */
-CHECKED bool unpack_all(struct unpack *u, struct cpio *c, struct err *e);
+CHECKED bool unpack_all(struct unpack *u, const struct unpack_source *c, struct err *e);
 
 /* Is what was unpacked what the Bom says: the same paths on both sides, of the same types, files of that size
  * and checksum, links to there? ERR_FORMAT names the first that differs. "." and AppleDouble twins, about

@@ -18,7 +18,7 @@ DOORS = {
     'libcurl': (r'<curl/', {'core/fetch.c', 'core/fetch_curl.c'}),
     'OpenSSL': (r'<openssl/', {'core/crypto.c', 'installer/signature.c'}),
     'libplist': (r'<plist/', {'manifests/props.c'}),
-    'libarchive': (r'<archive', {'installer/payload.c'}),
+    'libarchive': (r'<archive', {'installer/archive.c'}),
     'zlib': (r'<zlib\.h>', {'installer/codec.c', 'installer/xar.c', 'installer/xar_writer.c', 'installer/cpio_writer.c'}),
     'expat': (r'<expat', {'installer/xml.c'}),
     'utf8proc': (r'<utf8proc', {'core/text.c'}),

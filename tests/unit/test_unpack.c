@@ -59,7 +59,8 @@ static bool unpack_bytes(const struct buf *b, const struct bom *bom)
     assert_non_null(p);
     struct cpio *c = cpio_open(p);
     struct unpack *u = unpack_open(dir, &rules);
-    bool ok = unpack_all(u, c, &e) && (bom == NULL || unpack_compare(u, bom, &e));
+    const struct unpack_source members = unpack_source_cpio(c);
+    bool ok = unpack_all(u, &members, &e) && (bom == NULL || unpack_compare(u, bom, &e));
     count = *unpack_counted(u);
     unpack_free(u);
     cpio_free(c);
