@@ -169,11 +169,14 @@ static void print_component(const struct view *v, const struct component *c)
     } else {
         field(v, 4, "Payload", "none");
     }
-    field(v, 4, "Scripts", i->script_count == 0 ? "none" : "");
+    if (i->script_count == 0)
+        field(v, 4, "Scripts", "none");
     for (size_t k = 0; k < i->script_count; k++) {
         const struct packageinfo_script *x = &i->scripts[k];
-        field(v, 6, x->kind,
-              arena_printf(v->arena, "%s%s%s, at most %u s", x->file, x->component_id ? " of " : "",
+        bool same = strcmp(x->kind, x->file) == 0;
+        field(v, 4, k ? "" : "Scripts",
+              arena_printf(v->arena, "%s%s%s%s%s%s, at most %u s", x->kind, same ? "" : " (",
+                           same ? "" : x->file, same ? "" : ")", x->component_id ? " of " : "",
                            x->component_id ? x->component_id : "",
                            x->timeout_s ? x->timeout_s : PKGSCRIPT_TIMEOUT_S));
     }

@@ -51,6 +51,7 @@ struct flatpkg_entry {
     int64_t mtime;
     uint64_t size;
     const char *path, *link; /* link: target of a symbolic link, or of a hard link (type '-'), else "" */
+    const char *refused;     /* why an install would refuse the package here (the name clashes), or "" */
     bool apple_double;       /* holds attributes of a sibling; never installed as a file */
 };
 
@@ -68,7 +69,8 @@ CHECKED bool flatpkg_extract(struct loop *l, int package, const struct flatpkg_o
 
 /* Look without writing: component is called for each that would be installed (every one of the archive when
  * all is set), then entry for each member of its payload. Either may be NULL; without entry payloads are not
- * read. A component whose payload proves bad fails the call after what was good has been shown. */
+ * read. A component whose payload proves bad, or would be refused, fails the call after what there is has
+ * been shown. */
 struct flatpkg_visitor {
     void (*component)(void *ctx, const struct flatpkg_component *c);
     void (*entry)(void *ctx, const struct flatpkg_entry *m);

@@ -104,6 +104,7 @@ static bool take_entry(struct flatpkg_work *w, struct worker_fields *f, struct e
                                         .size = m.size,
                                         .path = m.path,
                                         .link = m.link,
+                                        .refused = m.refused,
                                         .apple_double = m.apple_double};
     w->visitor->entry(w->visitor->ctx, &shown);
     return true;

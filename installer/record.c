@@ -159,7 +159,7 @@ bool record_put_entry(struct buf *b, const struct record_entry *m, struct err *e
 {
     const uint64_t numbers[] = {m->type, m->mode, m->uid, m->gid, m->mtime, m->size, m->apple_double};
     return put_numbers(b, numbers, sizeof numbers / sizeof *numbers, e) && worker_put_text(b, m->path, e) &&
-           worker_put_text(b, m->link, e);
+           worker_put_text(b, m->link, e) && worker_put_text(b, m->refused, e);
 }
 
 bool record_get_entry(struct worker_fields *f, struct record_entry *m, struct err *e)
@@ -173,6 +173,7 @@ bool record_get_entry(struct worker_fields *f, struct record_entry *m, struct er
     m->apple_double = worker_flag(f);
     m->path = worker_text(f, LIMIT_PATH);
     m->link = worker_text(f, RECORD_LINK_MAX);
+    m->refused = worker_text(f, LIMIT_PATH);
     return (worker_end(f) && (m->type == '-' || m->type == 'd' || m->type == 'l') && m->mode <= 07777 &&
             m->uid <= UINT32_MAX && m->gid <= UINT32_MAX && m->mtime <= INT64_MAX) ||
            nonsense(e, "a listing");

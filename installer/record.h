@@ -69,6 +69,7 @@ struct record_entry {
     uint64_t type; /* '-', 'd', 'l' */
     uint64_t mode, uid, gid, mtime, size;
     const char *path, *link;
+    const char *refused; /* why an install would refuse the package at this member; "": it would not */
     bool apple_double;
 };
 

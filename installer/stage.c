@@ -8,6 +8,7 @@
 #include "core/os.h"
 #include "core/text.h"
 #include "installer/archive.h"
+#include "installer/clash.h"
 #include "installer/distribution.h"
 #include "installer/record.h"
 #include "installer/unpack.h"
@@ -107,7 +108,7 @@ static bool send_parts(struct stage *s, const struct component *c, struct err *e
     return ok;
 }
 
-static bool send_entry(struct buf *b, const struct cpio_member *m, struct err *e)
+static bool send_entry(struct buf *b, const struct cpio_member *m, const char *refused, struct err *e)
 {
     static const char types[] = {[CPIO_FILE] = '-', [CPIO_DIRECTORY] = 'd', [CPIO_LINK] = 'l'};
     char link[RECORD_LINK_MAX + 1];
@@ -120,6 +121,7 @@ static bool send_entry(struct buf *b, const struct cpio_member *m, struct err *e
                                    .size = m->size,
                                    .path = m->path,
                                    .link = link,
+                                   .refused = refused != NULL ? refused : "",
                                    .apple_double = m->apple_double};
     buf_clear(b);
     if (!record_put_entry(b, &r, e))
@@ -415,6 +417,8 @@ static bool list_component(struct stage *s, const struct component *c, struct er
     struct buf b;
     uint64_t seen = 0;
     bool end = false;
+    struct pathset names = {.table = NULL};
+    const char *first = NULL; /* what an install would refuse */
     if (c->payload == NULL || !s->request.entries)
         return true;
     struct payload *p = open_payload(s, c->payload, c->info->install_kbytes, s->request.max_bytes, e);
@@ -427,7 +431,10 @@ static bool list_component(struct stage *s, const struct component *c, struct er
             break;
         count.members += m.path[0] != '\0';
         count.bytes += m.size;
-        ok = send_entry(&b, &m, e);
+        const char *why = clash_of(&names, &m);
+        ok = send_entry(&b, &m, why, e);
+        if (why != NULL && first == NULL)
+            first = arena_printf(s->arena, "\"%s\" %s", m.path, why);
         if (++seen % 256 == 0)
             tick(s);
     }
@@ -435,6 +442,11 @@ static bool list_component(struct stage *s, const struct component *c, struct er
     cpio_free(cpio);
     payload_free(p);
     close_member(s, c->payload);
+    pathset_release(&names);
+    if (ok && first != NULL) {
+        err_set(e, ERR_FORMAT, CAUSE_FORMAT, "an install would refuse it: %s", first);
+        ok = in_member(c->payload, e);
+    }
     return ok && send_count(&count, e);
 }
 

@@ -352,7 +352,7 @@ static void show_entry(void *ctx, const struct flatpkg_entry *m)
 {
     (void)ctx;
     size_t n = strlen(shown);
-    snprintf(shown + n, sizeof shown - n, " %c%o:%s", m->type, m->mode, m->path);
+    snprintf(shown + n, sizeof shown - n, " %c%o:%s%s", m->type, m->mode, m->path, *m->refused ? "!" : "");
 }
 
 static void listed_and_extracted(void **state)
@@ -381,6 +381,17 @@ static void listed_and_extracted(void **state)
     assert_true(flatpkg_extract(volume_loop, fd, &options, to, true, &sum, &e));
     assert_true(there("usr/Payload") && there("usr/PackageInfo"));
     close(fd);
+    /* what an install would refuse is shown, and then said */
+    const struct archive_member twice[] = {{.name = "./x", .mode = 0100644, .data = "1"},
+                                           {.name = "./X", .mode = 0100644, .data = "2"},
+                                           {.name = NULL}};
+    const struct part clash = {.folder = "", .identifier = "com.example.clash", .payload = twice};
+    fd = make_package(&clash, 1, NULL);
+    shown[0] = '\0';
+    assert_false(flatpkg_list(volume_loop, fd, &options, false, &v, &sum, &e));
+    assert_string_equal(shown, "[com.example.clash 1.5 /] -644:x -644:X!");
+    assert_non_null(strstr(e.text, "an install would refuse it: \"X\""));
+    assert_false(install(fd));
     /* what fails leaves the folder as it was: absent, or empty */
     assert_true(files_remove(volume, "usr", &e));
     fd = package_file("killed!", 7);
