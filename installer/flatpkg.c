@@ -212,6 +212,11 @@ static bool carry_out(struct flatpkg_work *w, struct install_outcome *out, struc
         out->end = INSTALL_SKIPPED_SCRIPTS;
         return true;
     }
+    for (size_t i = 0; i < w->count; i++) {
+        struct err why;
+        if (w->parts[i].is.has_payload && !w->parts[i].is.has_bom && !flatpkg_bom_make(&w->parts[i], &why))
+            log_warn("%s; its receipt will not say what it owns", why.text); /* a file closed to ourselves */
+    }
     look_for_receipts(w);
     if (!flatpkg_upgrade_judge(w, out, e) || !os_sync_volume(w->staging, e))
         return false;

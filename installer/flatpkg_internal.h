@@ -61,6 +61,9 @@ CHECKED bool flatpkg_work_place(const struct flatpkg_work *w, int root, struct e
 
 void flatpkg_work_progress(const struct flatpkg_work *w, int percent, const char *phase);
 
+/* Write the Bom of a component that came without one, from what was staged. */
+CHECKED bool flatpkg_bom_make(struct flatpkg_part *p, struct err *e);
+
 /* Hold the bundles of the package against those that stand at their places: newer ones stay, others are
  * replaced whole or merged, as PackageInfo says; out->reason names what was kept. ERR_REFUSED: another
  * program's bundle is there, or everything that the package holds is there and newer. */

@@ -200,7 +200,9 @@ static bool add_component(struct stage *s, const char *folder, struct err *e)
         return *folder == '\0'
                    ? err_set(e, ERR_FORMAT, CAUSE_FORMAT,
                              "it holds neither PackageInfo nor Distribution: no package")
-                   : err_set(e, ERR_FORMAT, CAUSE_FORMAT, "its component %s has no PackageInfo", folder);
+                   : err_set(e, ERR_FORMAT, CAUSE_FORMAT, "its component %s %s", folder,
+                             find(s, "", folder) != NULL ? "is a package within the package: not supported"
+                                                         : "has no PackageInfo");
     if (!load(s, m, LIMIT_PACKAGE_XML, &b, e))
         return false;
     struct component *c = &s->components[s->count];

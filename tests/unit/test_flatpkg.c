@@ -75,6 +75,22 @@ static void a_component_installs(void **state)
     assert_string_equal(r.version, "1.5");
     assert_string_equal(r.package, "made.pkg");
     assert_true(staging_is_empty());
+    /* it came without a Bom: the receipt's says what was installed, and nothing that was dropped */
+    struct buf b;
+    char path[LIMIT_PATH + 1];
+    const char *paths = "";
+    buf_init(&b, LIMIT_MB);
+    assert_true(files_read(volume, RECEIPT_FOLDER "/com.example.hello.bom", &b, &e));
+    const struct bom *bom = bom_decode(memory, b.data, b.len, &e);
+    assert_non_null(bom);
+    for (size_t i = 0; i < bom->count; i++) {
+        bom_path(&bom->entries[i], path);
+        paths = arena_printf(memory, "%s %s:%o:%u", paths, path, bom->entries[i].mode, bom->entries[i].size);
+    }
+    assert_non_null(strstr(paths, " opt/hello:100755:5"));
+    assert_non_null(strstr(paths, " etc/hello.conf:100644:4"));
+    assert_null(strstr(paths, "._hello"));
+    buf_release(&b);
     /* with leave; and over itself */
     struct value *keep = value_new_array(memory);
     value_append(memory, keep, value_new_str(memory, "/opt/hello"));
@@ -240,6 +256,13 @@ static void unsupported_packages_are_refused(void **state)
                       .more = "<payload numberOfFiles=\"3\" installKBytes=\"1\"/>"};
     assert_false(install(make_package(&p, 1, NULL)));
     assert_int_equal(e.kind, ERR_FORMAT);
+    /* a package as a file of a product, as old metapackages have them */
+    const char *meta = "<installer-gui-script minSpecVersion=\"1\"><choices-outline><line choice=\"c\"/>"
+                       "</choices-outline><choice id=\"c\"><pkg-ref id=\"com.example.a\"/></choice>"
+                       "<pkg-ref id=\"com.example.a\">#Payload</pkg-ref></installer-gui-script>";
+    const struct part inner = {.folder = "", .identifier = "com.example.a", .payload = hello};
+    assert_false(install(make_package(&inner, 1, meta)));
+    assert_non_null(strstr(e.text, "Payload is a package within the package"));
     /* a product for the other processor, here; extract lays it out all the same */
     const struct part parts[] = {{.folder = "a.pkg", .identifier = "com.example.a", .payload = hello}};
     const char *product = "<installer-gui-script minSpecVersion=\"1\"><options hostArchitectures=\"ppc\"/>"
