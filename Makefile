@@ -60,18 +60,8 @@ UNIT_BINS := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
 FUZZERS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS   := $(FUZZERS:tests/fuzz/%.c=$(BUILD)/replay/%)
 
-.PHONY: test-programs replay-programs all help deps demo check bench sweep fuzz lint fmt cov pkg install clean
-.PHONY: check-now
-.PHONY: check-unit
-.PHONY: check-plan
-.PHONY: check-cases
-.PHONY: check-e2e
-.PHONY: check-around
-.PHONY: check-package
-.PHONY: check-lifecycle
-.PHONY: check-fault
-.PHONY: check-fuzz
-.PHONY: check-why
+# what has a line of help makes no file
+.PHONY: check-now test-programs replay-programs $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' Makefile)
 all: $(PROGRAM) ## build the program: build/daybreak
 
 help: ## list the targets
@@ -133,6 +123,12 @@ check-plan: $(BUILD)/unit/test_plan ## only the small decision cases of tests/pl
 
 check-cases: $(PROGRAM) ## whole recorded repositories
 	@python3 tests/cases/run.py --program $(PROGRAM)
+
+check-property: $(PROGRAM) ## random repositories: what must hold of every decision (sampled; ten minutes in sweep)
+	@python3 tests/property/property.py --program $(PROGRAM)
+
+check-samples: $(PROGRAM) ## real repositories, each manifest as the client of four Macs
+	@python3 tests/property/samples.py --program $(PROGRAM)
 
 check-e2e: $(PROGRAM) ## the program against a real web server
 	@python3 tests/e2e/run.py --program $(PROGRAM)

@@ -2,7 +2,9 @@
  * the verbs that use it. */
 #include "agent/cmd_pkg.h"
 #include "agent/cmd.h"
+#include "core/limits.h"
 #include "core/os.h"
+#include <unistd.h>
 
 enum { INFO = 1, LIST = 2, VERIFY = 4, EXTRACT = 8, BUILD = 16, ANY = 31 };
 
@@ -172,6 +174,18 @@ const char *cmd_pkg_size(char out[32], uint64_t bytes)
     return out;
 }
 
+static bool confined;
+
+bool cmd_pkg_confine(struct err *e)
+{
+    const struct os_cage cage = {.memory = 2048 * (uint64_t)LIMIT_MB};
+    unsigned char sum[DIGEST_MAX];
+    char missing[OS_CAGE_MISSING];
+    digest_of(DIGEST_SHA256, "", 0, sum); /* reads the library's configuration */
+    confined = true;
+    return os_cage_enter(&cage, missing, e);
+}
+
 int cmd_pkg(int argc, char **argv)
 {
     struct err e;
@@ -203,5 +217,10 @@ int cmd_pkg(int argc, char **argv)
         code = verb->fn(&o);
     }
     arena_free(o.arena);
+    if (confined) { /* what libraries do at the end is not allowed in a cage */
+        if (fflush(stdout) != 0 && code == EXIT_DONE)
+            code = EXIT_PREFLIGHT;
+        _exit(code);
+    }
     return code;
 }

@@ -317,7 +317,7 @@ int cmd_pkg_info(const struct cmd_pkg_options *o)
     int code = EXIT_DONE;
     if (fd < 0)
         err_sys(&e, "open");
-    else
+    else if (cmd_pkg_confine(&e))
         v.x = xar_open(o->arena, fd, &e);
     if (!v.x || !view_package(&v, &e))
         code = cmd_pkg_fail(o->operands[0], &e, EXIT_PREFLIGHT);

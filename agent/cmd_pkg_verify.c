@@ -74,7 +74,7 @@ int cmd_pkg_verify(const struct cmd_pkg_options *o)
     int fd = open(name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         err_sys(&p.why, "open");
-    else
+    else if (cmd_pkg_confine(&p.why))
         p.intact = prove(o->arena, fd, &p);
     bool wants_signature = o->require_signature || o->team_id;
     bool good = p.intact && p.x->signature_count == 0 && !wants_signature;

@@ -20,19 +20,16 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define STAGING          "Staging"
-#define UNDO             "undo-"
-#define RECOVER_TRIES    100 /* of 50 ms: how long a killed run's worker may take to notice */
-#define UNPACKED_PERCENT 85  /* of the whole: what follows is moving and scripts */
+#define UNPACKED_PERCENT 85 /* of the whole: what follows is moving and scripts */
 
 static bool make_staging(struct flatpkg_work *w, const char **name, struct err *e)
 {
     char made[256];
-    int folder = files_dir(w->env->state, STAGING, true, 0700, e);
+    int folder = files_dir(w->env->state, FLATPKG_STAGING, true, 0700, e);
     if (folder < 0)
         return false;
     close(folder);
-    w->staging = files_temp_dir(w->env->state, STAGING, "pkg-", made, sizeof made, e);
+    w->staging = files_temp_dir(w->env->state, FLATPKG_STAGING, "pkg-", made, sizeof made, e);
     if (w->staging < 0)
         return false;
     const char *root = strcmp(w->env->root_path, "/") == 0 ? "" : w->env->root_path;
@@ -170,7 +167,7 @@ static bool move(struct flatpkg_work *w, struct err *e)
     char name[256];
     bool any = false, ok = false;
     struct err back = {.kind = ERR_NONE}, left;
-    int folder = files_temp_dir(w->env->state, STAGING, UNDO, name, sizeof name, e);
+    int folder = files_temp_dir(w->env->state, FLATPKG_STAGING, FLATPKG_UNDO, name, sizeof name, e);
     if (folder < 0)
         return false;
     w->undo = undo_open(folder, e);
@@ -268,73 +265,4 @@ bool flatpkg_install(const struct install_env *env, int package, const struct fl
         return true;
     *e = why;
     return err_wrap(e, "%s", o->name);
-}
-
-/* --- recovery ----------------------------------------------------------------------------------------- */
-
-struct leftovers {
-    const struct install_env *env;
-    int folder;
-};
-
-/* Wait until no worker holds the lock of the staging folder name. */
-static void wait_for_worker(const struct leftovers *l, const char *name)
-{
-    char path[LIMIT_NAME + 8];
-    snprintf(path, sizeof path, "%s/lock", name);
-    int fd = openat(l->folder, path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    for (int i = 0; fd >= 0 && i < RECOVER_TRIES && fcntl(fd, F_SETLK, &lock) != 0; i++) {
-        if (errno != EACCES && errno != EAGAIN)
-            break;
-        loop_turn(l->env->loop, 50);
-    }
-    if (fd >= 0)
-        close(fd);
-}
-
-/* Take back the move that the folder name tells of. False: it could not be, and the folder must stay. */
-static bool take_back(const struct leftovers *l, const char *name)
-{
-    struct err e = {.kind = ERR_NONE};
-    bool any = false;
-    int fd = files_dir(l->folder, name, false, 0, &e);
-    bool ok = fd >= 0 && undo_roll_back(l->env->root, fd, &any, &e);
-    if (fd >= 0)
-        close(fd);
-    if (!ok)
-        log_error("%s/%s: %s", STAGING, name, e.text);
-    else if (any)
-        log_info("took back the files that a run that was cut had moved into place");
-    return ok;
-}
-
-static bool recover_one(void *ctx, const char *name, const struct stat *st)
-{
-    const struct leftovers *l = ctx;
-    struct err e = {.kind = ERR_NONE};
-    if (text_starts(name, UNDO) && S_ISDIR(st->st_mode)) {
-        if (!take_back(l, name))
-            return true;
-    } else if (S_ISDIR(st->st_mode)) {
-        wait_for_worker(l, name);
-    }
-    if (files_remove(l->folder, name, &e))
-        log_info("removed %s/%s, left by a run that was cut", STAGING, name);
-    else
-        log_warn("cannot remove %s/%s: %s", STAGING, name, e.text);
-    return true;
-}
-
-void flatpkg_recover(const struct install_env *env)
-{
-    struct err e = {.kind = ERR_NONE};
-    struct leftovers l = {.env = env, .folder = files_dir(env->state, STAGING, false, 0, &e)};
-    if (l.folder >= 0) {
-        if (!files_list(l.folder, ".", recover_one, &l, &e))
-            log_warn("cannot list %s: %s", STAGING, e.text);
-        close(l.folder);
-    } else if (e.kind != ERR_NOT_FOUND) {
-        log_warn("cannot open %s: %s", STAGING, e.text);
-    }
 }

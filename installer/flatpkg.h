@@ -1,8 +1,9 @@
 /* flatpkg: the native engine for Apple flat packages: install, extract, list.
  *
- * This process never parses a byte of the package. A worker (worker.h: the program started again, confined)
- * proves the xar, unpacks into a private staging folder and reports; what it says is checked again here, what
- * it staged is inspected and then moved into place. Order, as Apple's installer has it: all payloads are
+ * This process never parses a byte of the package. A worker without rights (worker.h: the program started
+ * again, confined) proves the table of contents and reads the XML and the Bom; a second one, which may write
+ * beneath a private staging folder alone, unpacks there. What they say is checked again here, what was staged
+ * is inspected and then moved into place. Order, as Apple's installer has it: all payloads are
  * staged, all preinstall scripts run, all files move into place, all postinstall scripts run, what the
  * version before owned and nobody owns now goes, receipts are written. Until the last file has moved, a
  * failure or a kill leaves everything as it was (undo.h); a postinstall that fails leaves the files and no
@@ -34,7 +35,11 @@ struct flatpkg_options {
 CHECKED bool flatpkg_install(const struct install_env *env, int package, const struct flatpkg_options *o,
                              struct install_outcome *out, struct err *e);
 
-/* Remove what a killed install left under env->state, waiting at most a few seconds for its worker to end. */
+#define FLATPKG_STAGING "Staging" /* the folder below env->state in which packages are staged */
+#define FLATPKG_UNDO    "undo-"   /* how the folders in it begin that tell of a move under way */
+
+/* Take back a move that a kill cut, and remove what a killed install left under env->state, waiting at most a
+ * few seconds for its worker to end. */
 void flatpkg_recover(const struct install_env *env);
 
 /* What was in a package. Strings are printable, paths relative without "./", and live during the call. */
@@ -68,9 +73,10 @@ CHECKED bool flatpkg_extract(struct loop *l, int package, const struct flatpkg_o
                              bool expand, struct flatpkg_summary *sum, struct err *e);
 
 /* Look without writing: component is called for each that would be installed (every one of the archive when
- * all is set), then entry for each member of its payload. Either may be NULL; without entry payloads are not
- * read. A component whose payload proves bad, or would be refused, fails the call after what there is has
- * been shown. */
+ * all is set), then entry for each member of its payload. With all set, a container that is no package has no
+ * component, and entry is called for its members (with type, size and path alone). Either may be NULL;
+ * without entry payloads are not read. A component whose payload proves bad, or would be refused, fails the
+ * call after what there is has been shown. */
 struct flatpkg_visitor {
     void (*component)(void *ctx, const struct flatpkg_component *c);
     void (*entry)(void *ctx, const struct flatpkg_entry *m);

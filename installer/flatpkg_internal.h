@@ -32,7 +32,9 @@ struct flatpkg_work {
     size_t count;
     uint64_t announced; /* components the worker spoke of beforehand */
     bool restart, archive_seen;
-    bool owners; /* we are root: owners are set */
+    bool unpacking;   /* the second worker is at work: it has less to say */
+    uint64_t counted; /* components it is done with */
+    bool owners;      /* we are root: owners are set */
     struct flatpkg_summary sum;
     int staging;
     const char *staging_path; /* absolute */
@@ -48,7 +50,8 @@ struct flatpkg_work {
 void flatpkg_work_open(struct flatpkg_work *w, const struct flatpkg_options *o);
 void flatpkg_work_free(struct flatpkg_work *w);
 
-/* Have the worker do r with directory as its own; what it says is in w afterwards. */
+/* Have the worker without rights read the tables, then, unless it is only to be listed, the one that may
+ * write beneath directory unpack (-1 for LIST); what they say is in w afterwards. */
 CHECKED bool flatpkg_work_run(struct flatpkg_work *w, struct loop *l, int package, int directory,
                               struct record_request *r, struct err *e);
 

@@ -96,7 +96,7 @@ bool flatpkg_list(struct loop *l, int package, const struct flatpkg_options *o, 
                                .all = all,
                                .entries = v->entry != NULL,
                                .max_bytes = UINT64_MAX};
-    bool ok = flatpkg_work_run(&w, l, package, package, &r, e);
+    bool ok = flatpkg_work_run(&w, l, package, -1, &r, e);
     *sum = w.sum;
     flatpkg_work_free(&w);
     return ok || err_wrap(e, "%s", o->name);

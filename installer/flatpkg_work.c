@@ -6,8 +6,10 @@
 #include "installer/flatpkg_internal.h"
 #include "installer/place.h"
 #include "manifests/props.h"
+#include <fcntl.h>
 #include <unistd.h>
 
+#define PLAN             ".daybreak-plan"
 #define UNPACK_MS        ((uint64_t)3600 * 1000)
 #define UNPACKED_PERCENT 85 /* of the whole: what follows is moving and scripts */
 
@@ -125,6 +127,8 @@ static bool take_record(void *ctx, unsigned type, struct worker_fields *f, struc
     struct flatpkg_work *w = ctx;
     struct record_archive archive;
     struct record_count count;
+    if (w->unpacking && type != RECORD_PROGRESS && type != RECORD_COUNT)
+        return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker that unpacks said too much");
     switch (type) {
     case RECORD_ARCHIVE:
         if (w->archive_seen || !record_get_archive(f, &archive, e))
@@ -149,6 +153,7 @@ static bool take_record(void *ctx, unsigned type, struct worker_fields *f, struc
     case RECORD_COUNT:
         if (!record_get_count(f, &count, e))
             return false;
+        w->counted++;
         w->sum.files += count.members;
         w->sum.bytes += count.bytes;
         w->sum.setid_dropped += count.setid_dropped;
@@ -166,11 +171,24 @@ static void worker_started(void *ctx, pid_t pid)
     (void)ctx;
 }
 
+/* A nameless file in directory, for the plan. */
+static int make_plan(int directory, struct err *e)
+{
+    int fd = openat(directory, PLAN, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0 && unlinkat(directory, PLAN, 0) == 0)
+        return fd;
+    err_sys(e, "cannot make a file for the plan");
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
 bool flatpkg_work_run(struct flatpkg_work *w, struct loop *l, int package, int directory,
                       struct record_request *r, struct err *e)
 {
     const struct flatpkg_options *o = w->options;
     struct buf request, choices;
+    int plan = -1;
     buf_init(&request, WORKER_REQUEST_MAX);
     buf_init(&choices, WORKER_REQUEST_MAX);
     bool ok = o->choices == NULL || props_encode(o->choices, &choices, e);
@@ -181,19 +199,34 @@ bool flatpkg_work_run(struct flatpkg_work *w, struct loop *l, int package, int d
     r->choices_len = choices.len;
     r->keep_setid = w->keep_setid;
     r->keep_setid_count = w->keep_setid_count;
-    const struct worker_job job = {.kind = "unpack",
-                                   .request = &request,
-                                   .package = package,
-                                   .directory = directory,
-                                   .timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : UNPACK_MS,
-                                   .record = take_record,
-                                   .started = worker_started,
-                                   .ctx = w};
-    ok = ok && record_put_request(&request, r, e) && worker_run(l, &job, e);
+    ok = ok && record_put_request(&request, r, e);
+    if (ok && r->task != RECORD_LIST)
+        ok = (plan = make_plan(directory, e)) >= 0;
+    const int reads[] = {package, plan}, unpacks[] = {package, directory, plan};
+    struct worker_job job = {.task = "inspect",
+                             .request = &request,
+                             .fds = reads,
+                             .fd_count = plan >= 0 ? 2 : 1,
+                             .timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : UNPACK_MS,
+                             .record = take_record,
+                             .started = worker_started,
+                             .ctx = w};
+    ok = ok && worker_run(l, &job, e);
+    if (ok && (!w->archive_seen || w->count != (r->task == RECORD_EXPAND ? 0 : w->announced)))
+        ok = err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker found fewer components than it said");
+    if (ok && plan >= 0) {
+        job.task = "unpack";
+        job.fds = unpacks;
+        job.fd_count = 3;
+        w->unpacking = true;
+        ok = worker_run(l, &job, e);
+        if (ok && w->counted != (r->task == RECORD_EXPAND ? 1 : w->count))
+            ok = err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker unpacked less than it was told to");
+    }
+    if (plan >= 0)
+        close(plan);
     buf_release(&request);
     buf_release(&choices);
-    if (ok && (!w->archive_seen || w->count != w->announced))
-        ok = err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker found fewer components than it said");
     if (!ok && e->kind == ERR_INTERNAL)
         log_debug("%s: %s", o->name, e->text);
     return ok;

@@ -52,7 +52,7 @@ bool record_get_request(struct arena *a, const struct buf *b, struct record_requ
     for (size_t i = 0; i < r->keep_setid_count; i++)
         paths[i] = worker_text(&f, LIMIT_PATH);
     r->keep_setid = paths;
-    return (worker_end(&f) && task <= RECORD_UNARCHIVE) ||
+    return (worker_end(&f) && task <= RECORD_LIST) ||
            err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker was asked for something it does not know");
 }
 
@@ -78,7 +78,7 @@ bool record_put_component(struct buf *b, const struct record_component *c, struc
 }
 
 /* No empty, "." or ".." component; relative or absolute as asked. "/" is good, absolute. */
-static bool clean_path(const char *s, bool absolute)
+bool record_path_ok(const char *s, bool absolute)
 {
     if (absolute && strcmp(s, "/") == 0)
         return true;
@@ -96,7 +96,7 @@ static bool clean_path(const char *s, bool absolute)
 
 static bool clean_or_empty(const char *s)
 {
-    return *s == '\0' || clean_path(s, false);
+    return *s == '\0' || record_path_ok(s, false);
 }
 
 bool record_get_component(struct worker_fields *f, struct record_component *c, struct err *e)
@@ -109,7 +109,7 @@ bool record_get_component(struct worker_fields *f, struct record_component *c, s
     c->has_bom = worker_flag(f);
     c->overwrite_permissions = worker_flag(f);
     c->restart = worker_flag(f);
-    return (worker_end(f) && packageinfo_identifier_ok(c->identifier) && clean_path(c->location, true) &&
+    return (worker_end(f) && packageinfo_identifier_ok(c->identifier) && record_path_ok(c->location, true) &&
             clean_or_empty(c->folder)) ||
            nonsense(e, "a component");
 }
@@ -130,7 +130,7 @@ bool record_get_script(struct worker_fields *f, struct record_script *s, struct 
     for (size_t i = 0; packageinfo_kinds[i] != NULL; i++)
         if (strcmp(kind, packageinfo_kinds[i]) == 0)
             s->kind = packageinfo_kinds[i];
-    return (worker_end(f) && s->kind != NULL && clean_path(s->file, false) &&
+    return (worker_end(f) && s->kind != NULL && record_path_ok(s->file, false) &&
             s->timeout_s <= SCRIPT_LIMIT_S) ||
            nonsense(e, "a script");
 }

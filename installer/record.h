@@ -1,4 +1,5 @@
-/* record: what the unpacking worker is asked, and what it answers, field by field.
+/* record: what the workers for packages are asked, and what they answer, field by field. One request goes to
+ * the one that reads tables (inspect.h) and then, as it is, to the one that unpacks (stage.h).
  *
  * The reading functions run in the process that asked, and believe nothing. */
 #ifndef INSTALLER_RECORD_H
@@ -8,10 +9,9 @@
 #include "installer/worker.h"
 
 enum record_task {
-    RECORD_LAYOUT,   /* payloads, scripts and boms of the components: see stage.h */
-    RECORD_EXPAND,   /* the members of the container, decoded, under their own names */
-    RECORD_LIST,     /* nothing written */
-    RECORD_UNARCHIVE /* no package: the members of a zip or tar archive, laid out; says nothing */
+    RECORD_LAYOUT, /* payloads, scripts and boms of the components: see stage.h */
+    RECORD_EXPAND, /* the members of the container, decoded, under their own names */
+    RECORD_LIST    /* nothing written, and nothing left for another worker to do */
 };
 
 struct record_request {
@@ -80,6 +80,9 @@ struct record_count {
 struct record_progress { /* stored bytes of the package read, of how many */
     uint64_t at, of;
 };
+
+/* Are path's components all names (none empty, "." or "..")? absolute: behind a '/', or "/" itself. */
+bool record_path_ok(const char *path, bool absolute);
 
 /* The getters fail when what came makes no sense: besides lengths they check identifiers, locations and paths
  * of scripts by the rules of the formats. Strings are borrowed from what is read. */

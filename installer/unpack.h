@@ -49,10 +49,13 @@ struct unpack_source unpack_source_cpio(struct cpio *c);
  */
 CHECKED bool unpack_all(struct unpack *u, const struct unpack_source *c, struct err *e);
 
-/* Is what was unpacked what the Bom says: the same paths on both sides, of the same types, files of that size
- * and checksum, links to there? ERR_FORMAT names the first that differs. "." and AppleDouble twins, about
- * which Boms say odd things, are passed over. */
-CHECKED bool unpack_compare(const struct unpack *u, const struct bom *bom, struct err *e);
+/* Is what was unpacked what the Bom says of path: is it there, of that type, a file of that size (its low 32
+ * bits) and checksum, a link to there? ERR_FORMAT names it. Not to be asked about "." and AppleDouble twins,
+ * about which Boms say odd things. */
+CHECKED bool unpack_expect(const struct unpack *u, const char *path, enum bom_type type, uint32_t size,
+                           uint32_t sum, struct err *e);
+/* Were that many paths all? */
+CHECKED bool unpack_named(const struct unpack *u, size_t named, struct err *e);
 
 /* The paths that were unpacked, with sizes and checksums. */
 struct pathset;

@@ -158,7 +158,7 @@ static bool include(struct walk *w, const struct manifest_section *by, const cha
                        by->manifest, name, wrong);
     for (size_t i = 0; i < w->depth; i++)
         if (strcmp(w->chain[i], name) == 0)
-            return err_set(e, ERR_FORMAT, CAUSE_LOOP, "manifest %s includes itself: %s", name, way);
+            return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "manifest %s includes itself: %s", name, way);
     if (w->depth == LIMIT_INCLUDE_DEPTH)
         return err_set(e, ERR_LIMIT, CAUSE_LIMIT, "manifest %s: included more than %d deep", way,
                        LIMIT_INCLUDE_DEPTH);

@@ -3,6 +3,7 @@
 #include "archive.h"
 #include "core/os.h"
 #include "core/text.h"
+#include "installer/bom.h"
 #include "installer/unpack.h"
 #include <errno.h>
 #include <sys/stat.h>
@@ -60,7 +61,18 @@ static bool unpack_bytes(const struct buf *b, const struct bom *bom)
     struct cpio *c = cpio_open(p);
     struct unpack *u = unpack_open(dir, &rules);
     const struct unpack_source members = unpack_source_cpio(c);
-    bool ok = unpack_all(u, &members, &e) && (bom == NULL || unpack_compare(u, bom, &e));
+    bool ok = unpack_all(u, &members, &e);
+    size_t named = 0;
+    for (size_t i = 0; ok && bom != NULL && i < bom->count; i++) {
+        char path[LIMIT_PATH + 1];
+        const struct bom_entry *b_ = &bom->entries[i];
+        bom_path(b_, path);
+        if (b_->twin || *path == '\0')
+            continue;
+        named++;
+        ok = unpack_expect(u, path, b_->type, b_->size, b_->sum, &e);
+    }
+    ok = ok && (bom == NULL || unpack_named(u, named, &e));
     count = *unpack_counted(u);
     unpack_free(u);
     cpio_free(c);
