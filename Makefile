@@ -24,16 +24,15 @@ ifeq ($(OS),darwin)
 BREW    := $(shell brew --prefix 2>/dev/null)
 export PKG_CONFIG_PATH := $(BREW)/opt/curl/lib/pkgconfig:$(BREW)/opt/openssl@3/lib/pkgconfig:$(BREW)/opt/libarchive/lib/pkgconfig:$(BREW)/opt/zlib/lib/pkgconfig:$(BREW)/opt/expat/lib/pkgconfig:$(PKG_CONFIG_PATH)
 endif
-ifeq ($(filter deps help clean lint fmt macos macos-%,$(MAKECMDGOALS)),)
 
 # Without it the same sums are made by tables, several times slower.
 ifneq ($(shell pkg-config --exists libisal 2>/dev/null && echo yes),)
 PKGS    += libisal
 FAST    = -DHAVE_ISAL
 endif
-ifeq ($(filter deps help clean lint fmt,$(MAKECMDGOALS)),)
+ifeq ($(filter deps help clean lint fmt macos macos-%,$(MAKECMDGOALS)),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lbz2 -lm
 endif
 
 WARN    = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
@@ -154,6 +153,9 @@ check-package: $(PROGRAM) ## packages, real and hostile, through the program
 
 check-product: $(PROGRAM) ## the package that Macs get: modes, jobs, scripts, profiles
 	@python3 tests/e2e/product.py --program $(PROGRAM)
+
+check-lifecycle: $(PROGRAM) ## installed, upgraded, reinstalled, removed: exactly what receipts say
+	@python3 tests/e2e/lifecycle.py --program $(PROGRAM)
 
 check-fault: $(PROGRAM) ## kills, full disks and broken networks; sampled (whole in sweep)
 	@python3 tests/e2e/fault.py --program $(PROGRAM)

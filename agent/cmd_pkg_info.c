@@ -4,6 +4,8 @@
 #include "agent/tojson.h"
 #include "core/limits.h"
 #include "core/text.h"
+#include "installer/pkgscript.h"
+#include "installer/receipt.h"
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -143,6 +145,15 @@ static void print_product(const struct view *v)
               arena_printf(v->arena, "%s: only Apple's installer can judge", d->scripted_check));
 }
 
+/* What happens to a bundle that is there. */
+static const char *rules(const struct view *v, const struct packageinfo *i, const char *id)
+{
+    return arena_printf(v->arena, "%s%s%s",
+                        packageinfo_names(&i->version_checked, id) ? ", not over a newer one" : "",
+                        packageinfo_names(&i->replace, id) ? ", replaced whole" : "",
+                        packageinfo_names(&i->strict, id) ? ", only over the same identifier" : "");
+}
+
 static void print_component(const struct view *v, const struct component *c)
 {
     const struct packageinfo *i = c->info;
@@ -158,19 +169,25 @@ static void print_component(const struct view *v, const struct component *c)
     } else {
         field(v, 4, "Payload", "none");
     }
-    const struct packageinfo_script *pre = packageinfo_own_script(i, false),
-                                    *post = packageinfo_own_script(i, true);
-    field(v, 4, "Scripts",
-          pre || post ? arena_printf(v->arena, "%s%s%s", pre ? pre->file : "", pre && post ? ", " : "",
-                                     post ? post->file : "")
-                      : "none");
-    if (i->legacy_scripts.count > 0)
-        field(v, 4, "Old scripts", joined(v->arena, &i->legacy_scripts));
+    if (i->script_count == 0)
+        field(v, 4, "Scripts", "none");
+    for (size_t k = 0; k < i->script_count; k++) {
+        const struct packageinfo_script *x = &i->scripts[k];
+        bool same = strcmp(x->kind, x->file) == 0;
+        field(v, 4, k ? "" : "Scripts",
+              arena_printf(v->arena, "%s%s%s%s%s%s, at most %u s", x->kind, same ? "" : " (",
+                           same ? "" : x->file, same ? "" : ")", x->component_id ? " of " : "",
+                           x->component_id ? x->component_id : "",
+                           x->timeout_s ? x->timeout_s : PKGSCRIPT_TIMEOUT_S));
+    }
+    field(v, 4, "Receipt",
+          arena_printf(v->arena, "%s/%s.plist%s", RECEIPT_FOLDER, i->identifier,
+                       c->has_bom ? " and .bom" : ", without Bom"));
     for (size_t k = 0; k < i->bundle_count && k < 8; k++)
         field(v, 4, k ? "" : "Bundles",
-              arena_printf(v->arena, "%s %s (%s)", i->bundles[k].id,
+              arena_printf(v->arena, "%s %s (%s)%s", i->bundles[k].id,
                            *i->bundles[k].short_version ? i->bundles[k].short_version : i->bundles[k].version,
-                           i->bundles[k].path));
+                           *i->bundles[k].path ? i->bundles[k].path : ".", rules(v, i, i->bundles[k].id)));
     if (i->bundle_count > 8)
         field(v, 4, "", arena_printf(v->arena, "and %zu more", i->bundle_count - 8));
     if (strcmp(c->chosen, "yes") != 0)
@@ -215,7 +232,7 @@ static json_t *names(const struct packageinfo_names *n)
 static json_t *component_json(const struct component *c)
 {
     const struct packageinfo *i = c->info;
-    json_t *j = json_object(), *bundles = json_array();
+    json_t *j = json_object(), *bundles = json_array(), *scripts = json_array();
     json_object_set_new(j, "identifier", json_string(i->identifier));
     json_object_set_new(j, "version", text_or_null(i->version));
     json_object_set_new(j, "folder", text_or_null(c->folder));
@@ -224,9 +241,18 @@ static json_t *component_json(const struct component *c)
     json_object_set_new(j, "bom", json_boolean(c->has_bom));
     json_object_set_new(j, "files", json_integer((json_int_t)i->number_of_files));
     json_object_set_new(j, "install_kbytes", json_integer((json_int_t)i->install_kbytes));
-    json_object_set_new(j, "preinstall", json_boolean(packageinfo_own_script(i, false) != NULL));
-    json_object_set_new(j, "postinstall", json_boolean(packageinfo_own_script(i, true) != NULL));
-    json_object_set_new(j, "legacy_scripts", names(&i->legacy_scripts));
+    for (size_t k = 0; k < i->script_count; k++) {
+        json_t *x = json_object();
+        json_object_set_new(x, "kind", json_string(i->scripts[k].kind));
+        json_object_set_new(x, "file", text_or_null(i->scripts[k].file));
+        json_object_set_new(x, "bundle", text_or_null(i->scripts[k].component_id));
+        json_object_set_new(
+            x, "timeout",
+            json_integer(i->scripts[k].timeout_s ? i->scripts[k].timeout_s : PKGSCRIPT_TIMEOUT_S));
+        json_array_append_new(scripts, x);
+    }
+    json_object_set_new(j, "scripts", scripts);
+    json_object_set_new(j, "must_close", names(&i->must_close));
     json_object_set_new(j, "postinstall_action", json_string(packageinfo_action_name(i->postinstall_action)));
     json_object_set_new(j, "chosen", json_string(c->chosen));
     for (size_t k = 0; k < i->bundle_count; k++) {
@@ -235,6 +261,12 @@ static json_t *component_json(const struct component *c)
         json_object_set_new(b, "id", text_or_null(i->bundles[k].id));
         json_object_set_new(b, "short_version", text_or_null(i->bundles[k].short_version));
         json_object_set_new(b, "version", text_or_null(i->bundles[k].version));
+        json_object_set_new(b, "version_checked",
+                            json_boolean(packageinfo_names(&i->version_checked, i->bundles[k].id)));
+        json_object_set_new(b, "replaced", json_boolean(packageinfo_names(&i->replace, i->bundles[k].id)));
+        json_object_set_new(b, "strict", json_boolean(packageinfo_names(&i->strict, i->bundles[k].id)));
+        json_object_set_new(b, "relocatable",
+                            json_boolean(packageinfo_names(&i->relocate, i->bundles[k].id)));
         json_array_append_new(bundles, b);
     }
     json_object_set_new(j, "bundles", bundles);

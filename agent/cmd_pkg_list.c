@@ -53,8 +53,9 @@ static void on_payload(const struct listing *l, const struct flatpkg_entry *m)
     if (!l->components) {
         char mode[11];
         mode_text(mode, m);
-        printf("%s %5u %5u %12llu %s/%s%s%s\n", mode, m->uid, m->gid, (unsigned long long)m->size,
-               l->location, m->path, *m->link ? m->type == 'l' ? " -> " : " = " : "", m->link);
+        printf("%s %5u %5u %12llu %s/%s%s%s%s%s\n", mode, m->uid, m->gid, (unsigned long long)m->size,
+               l->location, m->path, *m->link ? m->type == 'l' ? " -> " : " = " : "", m->link,
+               *m->refused ? "   REFUSED: " : "", m->refused);
         return;
     }
     const char type[2] = {m->type, '\0'};
@@ -67,6 +68,7 @@ static void on_payload(const struct listing *l, const struct flatpkg_entry *m)
     json_object_set_new(j, "size", json_integer((json_int_t)m->size));
     json_object_set_new(j, "path", json_string(m->path));
     json_object_set_new(j, "link", *m->link ? json_string(m->link) : json_null());
+    json_object_set_new(j, "refused", *m->refused ? json_string(m->refused) : json_null());
     json_object_set_new(j, "apple_double", json_boolean(m->apple_double));
     json_array_append_new(l->entries, j);
 }
@@ -105,13 +107,21 @@ static bool list_package(const struct cmd_pkg_options *o, int fd, struct err *e)
     struct listing l = {.arena = o->arena, .location = "", .components = o->json ? json_array() : NULL};
     const struct flatpkg_visitor v = {on_component, on_entry, &l};
     bool ok = flatpkg_list(loop, fd, &fo, true, &v, &sum, e);
-    if (ok && o->json) {
+    if (o->json && (ok || json_array_size(l.components) > 0)) {
         json_t *root = json_object();
         json_object_set_new(root, "schema", json_integer(1));
         json_object_set(root, "components", l.components);
         if (l.members)
             json_object_set(root, "members", l.members);
-        ok = tojson_print(root) || err_set(e, ERR_SYS, CAUSE_DISK, "standard output cannot be written");
+        json_object_set_new(root, "files", json_integer((json_int_t)sum.files));
+        json_object_set_new(root, "bytes", json_integer((json_int_t)sum.bytes));
+        json_object_set_new(root, "refused", ok ? json_null() : json_string(e->text));
+        if (!tojson_print(root))
+            ok = err_set(e, ERR_SYS, CAUSE_DISK, "standard output cannot be written");
+    } else if (ok) {
+        char size[32];
+        printf("\n%llu files, folders and links, %s\n", (unsigned long long)sum.files,
+               cmd_pkg_size(size, sum.bytes));
     }
     json_decref(l.components);
     json_decref(l.members);

@@ -125,8 +125,7 @@ static bool bad_name(struct err *e, const char *name, size_t n, const char *why)
     return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "the name \"%s\" %s", shown, why);
 }
 
-/* name (len bytes, no NUL inside) to c->path, or refuse it. */
-static bool clean_name(struct cpio *c, const char *name, size_t len, struct err *e)
+bool cpio_name(char out[LIMIT_PATH + 1], const char *name, size_t len, struct err *e)
 {
     const char *s = name, *end = name + len;
     if (len > 0 && name[0] == '/')
@@ -141,7 +140,7 @@ static bool clean_name(struct cpio *c, const char *name, size_t len, struct err 
     if (!plain && !text_utf8_valid(name, len))
         return bad_name(e, name, len, "is not UTF-8");
     if (len == 1 && name[0] == '.') {
-        c->path[0] = '\0';
+        out[0] = '\0';
         return true;
     }
     if (len > 2 && s[0] == '.' && s[1] == '/')
@@ -162,8 +161,8 @@ static bool clean_name(struct cpio *c, const char *name, size_t len, struct err 
     }
     if (depth > LIMIT_PAYLOAD_DEPTH)
         return bad_name(e, name, len, "is too deep");
-    memcpy(c->path, s, (size_t)(end - s));
-    c->path[end - s] = '\0';
+    memcpy(out, s, (size_t)(end - s));
+    out[end - s] = '\0';
     return true;
 }
 
@@ -222,7 +221,7 @@ bool cpio_next(struct cpio *c, struct cpio_member *m, bool *end, struct err *e)
         *end = c->done = true;
         return payload_finish(c->payload, e);
     }
-    if (!clean_name(c, name, n - 1, e))
+    if (!cpio_name(c->path, name, n - 1, e))
         return false;
     payload_consume(c->payload, h.size + n + h.pad);
     c->left = m->size;

@@ -6,6 +6,7 @@
  * symbolic links exist; anything else is refused. */
 #ifndef INSTALLER_CPIO_H
 #define INSTALLER_CPIO_H
+#include "core/limits.h"
 #include "installer/payload.h"
 
 struct cpio;
@@ -33,4 +34,7 @@ CHECKED bool cpio_next(struct cpio *c, struct cpio_member *m, bool *end, struct 
 
 /* The next piece of the member's data, in place; *n 0 when there is no more. Lives until the next call. */
 CHECKED bool cpio_data(struct cpio *c, const void **piece, size_t *n, struct err *e);
+
+/* name (n bytes, no NUL inside) as a clean path, by the rules above; or ERR_FORMAT with what is wrong. */
+CHECKED bool cpio_name(char out[LIMIT_PATH + 1], const char *name, size_t n, struct err *e);
 #endif

@@ -4,13 +4,18 @@
  * again, confined) proves the table of contents and reads the XML and the Bom; a second one, which may write
  * beneath a private staging folder alone, unpacks there. What they say is checked again here, what was staged
  * is inspected and then moved into place. Order, as Apple's installer has it: all payloads are
- * staged, all preinstall scripts run, all files move into place, all postinstall scripts run, receipts are
- * written. A preinstall that fails leaves nothing installed; a postinstall that fails leaves the files and no
+ * staged, all preinstall scripts run, all files move into place, all postinstall scripts run, what the
+ * version before owned and nobody owns now goes, receipts are written. Until the last file has moved, a
+ * failure or a kill leaves everything as it was (undo.h); a postinstall that fails leaves the files and no
  * receipt. Killed at any instant, the same install run again gives the same tree.
  *
- * Refused with a sentence: what only JavaScript can decide, legacy scripts, unknown codecs, devices, names
- * that would leave the target. Dropped and counted: set-id bits that are not allowed, AppleDouble members.
- * Signatures are not judged here. */
+ * Bundles: one that PackageInfo has version-checked and that is there in a newer version stays; where nothing
+ * else would be installed, the package is refused. upgrade-bundle replaces whole, others are merged;
+ * strict-identifier refuses to touch a bundle of another identifier. Nothing is ever relocated.
+ *
+ * Refused with a sentence: what only JavaScript can decide, unknown codecs, devices, names that would leave
+ * the target. Dropped and counted: set-id bits that are not allowed, AppleDouble members where there are no
+ * extended attributes. Signatures are not judged here. */
 #ifndef INSTALLER_FLATPKG_H
 #define INSTALLER_FLATPKG_H
 #include "installer/install.h"
@@ -31,15 +36,17 @@ CHECKED bool flatpkg_install(const struct install_env *env, int package, const s
                              struct install_outcome *out, struct err *e);
 
 #define FLATPKG_STAGING "Staging" /* the folder below env->state in which packages are staged */
+#define FLATPKG_UNDO    "undo-"   /* how the folders in it begin that tell of a move under way */
 
-/* Remove what a killed install left under env->state, waiting at most a few seconds for its worker to end. */
+/* Take back a move that a kill cut, and remove what a killed install left under env->state, waiting at most a
+ * few seconds for its worker to end. */
 void flatpkg_recover(const struct install_env *env);
 
 /* What was in a package. Strings are printable, paths relative without "./", and live during the call. */
 struct flatpkg_component {
     const char *identifier, *version, *location; /* location: "/" or "/Applications"; never "" */
     const char *folder; /* member folder of a product ("x.pkg"), "" for a component */
-    bool has_payload, has_bom, preinstall, postinstall;
+    bool has_payload, has_bom;
     bool restart; /* restart or shutdown asked for */
 };
 
@@ -49,12 +56,13 @@ struct flatpkg_entry {
     int64_t mtime;
     uint64_t size;
     const char *path, *link; /* link: target of a symbolic link, or of a hard link (type '-'), else "" */
+    const char *refused;     /* why an install would refuse the package here (the name clashes), or "" */
     bool apple_double;       /* holds attributes of a sibling; never installed as a file */
 };
 
 struct flatpkg_summary {
     uint64_t components, files, bytes; /* files: members, directories included, but no root "." */
-    uint64_t setid_dropped, apple_double_dropped;
+    uint64_t setid_dropped, apple_double_dropped, apple_double_kept;
     bool has_signature; /* the archive carries a signature, good or bad */
 };
 
@@ -67,8 +75,8 @@ CHECKED bool flatpkg_extract(struct loop *l, int package, const struct flatpkg_o
 /* Look without writing: component is called for each that would be installed (every one of the archive when
  * all is set), then entry for each member of its payload. With all set, a container that is no package has no
  * component, and entry is called for its members (with type, size and path alone). Either may be NULL;
- * without entry payloads are not read. A component whose payload proves bad fails the call after what was
- * good has been shown. */
+ * without entry payloads are not read. A component whose payload proves bad, or would be refused, fails the
+ * call after what there is has been shown. */
 struct flatpkg_visitor {
     void (*component)(void *ctx, const struct flatpkg_component *c);
     void (*entry)(void *ctx, const struct flatpkg_entry *m);

@@ -3,7 +3,9 @@
 #include "core/files.h"
 #include "core/limits.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "installer/flatpkg.h"
+#include "installer/undo.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -31,12 +33,32 @@ static void wait_for_worker(const struct leftovers *l, const char *name)
         close(fd);
 }
 
+/* Take back the move that the folder name tells of. False: it could not be, and the folder must stay. */
+static bool take_back(const struct leftovers *l, const char *name)
+{
+    struct err e = {.kind = ERR_NONE};
+    bool any = false;
+    int fd = files_dir(l->folder, name, false, 0, &e);
+    bool ok = fd >= 0 && undo_roll_back(l->env->root, fd, &any, &e);
+    if (fd >= 0)
+        close(fd);
+    if (!ok)
+        log_error("%s/%s: %s", FLATPKG_STAGING, name, e.text);
+    else if (any)
+        log_info("took back the files that a run that was cut had moved into place");
+    return ok;
+}
+
 static bool recover_one(void *ctx, const char *name, const struct stat *st)
 {
     const struct leftovers *l = ctx;
     struct err e = {.kind = ERR_NONE};
-    if (S_ISDIR(st->st_mode))
+    if (text_starts(name, FLATPKG_UNDO) && S_ISDIR(st->st_mode)) {
+        if (!take_back(l, name))
+            return true;
+    } else if (S_ISDIR(st->st_mode)) {
         wait_for_worker(l, name);
+    }
     if (files_remove(l->folder, name, &e))
         log_info("removed %s/%s, left by a run that was cut", FLATPKG_STAGING, name);
     else

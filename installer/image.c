@@ -13,6 +13,8 @@
 #include "core/log.h"
 #include "core/os.h"
 #include "core/text.h"
+#include "installer/archive.h"
+#include "installer/archive_worker.h"
 #include "installer/image_listing.h"
 #include "installer/tool.h"
 #include <fcntl.h>
@@ -23,6 +25,11 @@
 #define IMAGE_TIMEOUT ((uint64_t)1800 * 1000)
 
 bool image_is(const char *name)
+{
+    return image_is_disk(name) || archive_is(name);
+}
+
+bool image_is_disk(const char *name)
 {
     size_t n = strlen(name);
     return n > 4 && (strcasecmp(name + n - 4, ".dmg") == 0 || strcasecmp(name + n - 4, ".iso") == 0);
@@ -217,45 +224,22 @@ out:
     return ok;
 }
 
-/* --- both -------------------------------------------------------------------------------------------------
+/* --- archives --------------------------------------------------------------------------------------------
  */
 
-bool image_open(const struct install_env *env, int fd, const char *path, struct image *im, struct err *e)
+static bool unarchive(const struct install_env *env, int fd, int place, struct image *im, struct err *e)
 {
-    memset(im, 0, sizeof *im);
-    im->dir = -1;
-    int place = files_temp_dir(env->root, INSTALL_STATE, IMAGE_PREFIX, im->place, sizeof im->place, e);
-    if (place < 0)
-        return err_wrap(e, "%s", text_basename(path));
-    bool ok = uses_hdiutil(env) ? attach(env, path, im, e) : unpack(env, fd, place, im, e);
-    close(place);
-    return ok || err_wrap(e, "%s", text_basename(path));
+    unsigned long long room;
+    if (!files_free(place, &room, e) || !archive_unpack(env->loop, fd, place, room, IMAGE_TIMEOUT, e))
+        return false;
+    snprintf(im->path, sizeof im->path, "%s/%s", env->root_path, im->place);
+    im->dir = openat(place, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return im->dir >= 0 || err_sys(e, "%s", im->path);
 }
 
-void image_close(const struct install_env *env, struct image *im)
-{
-    struct err e;
-
-    if (im->dir >= 0)
-        close(im->dir);
-    im->dir = -1;
-    if (im->attached && *im->path && !detach(env, im->path))
-        log_warn("the disk image at %s could not be detached", im->path);
-    im->attached = false;
-    if (*im->place && !files_remove(env->root, im->place, &e))
-        log_warn("%s could not be removed: %s", im->place, e.text);
-    im->place[0] = '\0';
-}
-
-const char *image_link(const struct install_env *env, const struct image *im, const char *target)
-{
-    size_t n = strlen(env->root_path), k = strlen(im->place);
-
-    if (im->attached || strncmp(target, env->root_path, n) != 0 || target[n] != '/' ||
-        strncmp(target + n + 1, im->place, k) != 0 || target[n + 1 + k] != '/')
-        return target;
-    return target + n + 1 + k;
-}
+/* --- all of them
+ * ---------------------------------------------------------------------------------------------
+ */
 
 struct leftovers {
     const struct install_env *env;
@@ -283,6 +267,51 @@ static bool leftover(void *ctx, const char *name, const struct stat *st)
     }
     arena_free(a);
     return true;
+}
+
+bool image_open(const struct install_env *env, int fd, const char *path, struct image *im, struct err *e)
+{
+    memset(im, 0, sizeof *im);
+    im->dir = -1;
+    int place = files_temp_dir(env->root, INSTALL_STATE, IMAGE_PREFIX, im->place, sizeof im->place, e);
+    if (place < 0)
+        return err_wrap(e, "%s", text_basename(path));
+    bool ok = archive_is(path)    ? unarchive(env, fd, place, im, e)
+              : uses_hdiutil(env) ? attach(env, path, im, e)
+                                  : unpack(env, fd, place, im, e);
+    close(place);
+    return ok || err_wrap(e, "%s", text_basename(path));
+}
+
+void image_close(const struct install_env *env, struct image *im)
+{
+    struct err e;
+
+    if (im->dir >= 0)
+        close(im->dir);
+    im->dir = -1;
+    if (im->attached && *im->path && !detach(env, im->path))
+        log_warn("the disk image at %s could not be detached", im->path);
+    if (im->attached && !*im->path &&
+        *im->place) { /* hdiutil did not say where: every folder is a mount point */
+        struct leftovers inner = {env, im->place};
+        if (!files_list(env->root, im->place, leftover, &inner, &e))
+            log_warn("%s: %s", im->place, e.text);
+    }
+    im->attached = false;
+    if (*im->place && !files_remove(env->root, im->place, &e))
+        log_warn("%s could not be removed: %s", im->place, e.text);
+    im->place[0] = '\0';
+}
+
+const char *image_link(const struct install_env *env, const struct image *im, const char *target)
+{
+    size_t n = strlen(env->root_path), k = strlen(im->place);
+
+    if (im->attached || strncmp(target, env->root_path, n) != 0 || target[n] != '/' ||
+        strncmp(target + n + 1, im->place, k) != 0 || target[n + 1 + k] != '/')
+        return target;
+    return target + n + 1 + k;
 }
 
 void image_recover(const struct install_env *env)

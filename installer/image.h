@@ -1,4 +1,5 @@
-/* image: a disk image as a folder. Apple's hdiutil attaches it; where there is none, 7-Zip unpacks it. */
+/* image: a disk image or an archive as a folder. Apple's hdiutil attaches an image; where there is none,
+ * 7-Zip unpacks it. Archives (archive.h) are unpacked by the worker. */
 #ifndef INSTALLER_IMAGE_H
 #define INSTALLER_IMAGE_H
 #include "core/limits.h"
@@ -11,7 +12,8 @@ struct image {
     bool attached;
 };
 
-bool image_is(const char *name); /* by its name: .dmg, .iso in any case */
+bool image_is(const char *name);      /* by its name: .dmg, .iso in any case, or an archive's */
+bool image_is_disk(const char *name); /* .dmg, .iso alone */
 
 /* Open the image: the proved descriptor fd, whose path is path (absolute) for the tool that needs one.
  * Whatever happens, image_close must follow; im may be closed twice. */

@@ -4,6 +4,7 @@
 #include "core/limits.h"
 #include "core/text.h"
 #include "installer/bom.h"
+#include "installer/clash.h"
 #include "installer/cpio.h"
 #include "installer/distribution.h"
 #include "installer/plan.h"
@@ -34,8 +35,6 @@ struct inspect {
 static bool send_component(const struct component *c, struct err *e)
 {
     const struct packageinfo *i = c->info;
-    const struct packageinfo_script *pre = packageinfo_own_script(i, false);
-    const struct packageinfo_script *post = packageinfo_own_script(i, true);
     const struct record_component r = {.identifier = i->identifier,
                                        .version = i->version,
                                        .location = i->install_location,
@@ -43,11 +42,7 @@ static bool send_component(const struct component *c, struct err *e)
                                        .has_payload = c->payload != NULL,
                                        .has_bom = c->bom != NULL,
                                        .overwrite_permissions = i->overwrite_permissions,
-                                       .restart = i->postinstall_action >= PACKAGEINFO_RESTART,
-                                       .preinstall = pre != NULL ? pre->file : "",
-                                       .preinstall_s = pre != NULL ? pre->timeout_s : 0,
-                                       .postinstall = post != NULL ? post->file : "",
-                                       .postinstall_s = post != NULL ? post->timeout_s : 0};
+                                       .restart = i->postinstall_action >= PACKAGEINFO_RESTART};
     struct buf b;
     buf_init(&b, WORKER_RECORD_MAX);
     bool ok = record_put_component(&b, &r, e);
@@ -57,7 +52,53 @@ static bool send_component(const struct component *c, struct err *e)
     return ok;
 }
 
-static bool send_entry(struct buf *b, const struct cpio_member *m, struct err *e)
+/* What of a text is more than a person could have meant is no use to anybody. */
+static const char *short_text(struct arena *a, const char *s)
+{
+    return strlen(s) <= LIMIT_NAME ? text_printable(a, s, strlen(s)) : "";
+}
+
+/* Scripts, and the bundles that rules are about. */
+static bool send_parts(struct inspect *s, const struct component *c, struct err *e)
+{
+    const struct packageinfo *i = c->info;
+    struct buf b;
+    bool ok = true;
+    buf_init(&b, WORKER_RECORD_MAX);
+    for (size_t k = 0; k < i->script_count && ok; k++) {
+        const struct packageinfo_script *x = &i->scripts[k];
+        const struct record_script r = {
+            .kind = x->kind,
+            .file = x->file,
+            .bundle = x->component_id != NULL ? short_text(s->arena, x->component_id) : "",
+            .timeout_s = x->timeout_s};
+        buf_clear(&b);
+        ok = record_put_script(&b, &r, e);
+        if (ok)
+            worker_send(RECORD_SCRIPT, &b);
+    }
+    for (size_t k = 0; k < i->bundle_count && ok; k++) {
+        const struct packageinfo_bundle *x = &i->bundles[k];
+        const struct record_bundle r = {.path = x->path,
+                                        .id = short_text(s->arena, x->id),
+                                        .short_version = short_text(s->arena, x->short_version),
+                                        .version = short_text(s->arena, x->version),
+                                        .checked = packageinfo_names(&i->version_checked, x->id),
+                                        .strict = packageinfo_names(&i->strict, x->id),
+                                        .replace = packageinfo_names(&i->replace, x->id),
+                                        .relocate = packageinfo_names(&i->relocate, x->id)};
+        if (!r.checked && !r.strict && !r.replace && !r.relocate)
+            continue;
+        buf_clear(&b);
+        ok = record_put_bundle(&b, &r, e);
+        if (ok)
+            worker_send(RECORD_BUNDLE, &b);
+    }
+    buf_release(&b);
+    return ok;
+}
+
+static bool send_entry(struct buf *b, const struct cpio_member *m, const char *refused, struct err *e)
 {
     static const char types[] = {[CPIO_FILE] = '-', [CPIO_DIRECTORY] = 'd', [CPIO_LINK] = 'l'};
     char link[RECORD_LINK_MAX + 1];
@@ -70,6 +111,7 @@ static bool send_entry(struct buf *b, const struct cpio_member *m, struct err *e
                                    .size = m->size,
                                    .path = m->path,
                                    .link = link,
+                                   .refused = refused != NULL ? refused : "",
                                    .apple_double = m->apple_double};
     buf_clear(b);
     if (!record_put_entry(b, &r, e))
@@ -131,7 +173,9 @@ static bool add_component(struct inspect *s, const char *folder, struct err *e)
         return *folder == '\0'
                    ? err_set(e, ERR_FORMAT, CAUSE_FORMAT,
                              "it holds neither PackageInfo nor Distribution: no package")
-                   : err_set(e, ERR_FORMAT, CAUSE_FORMAT, "its component %s has no PackageInfo", folder);
+                   : err_set(e, ERR_FORMAT, CAUSE_FORMAT, "its component %s %s", folder,
+                             find(s, "", folder) != NULL ? "is a package within the package: not supported"
+                                                         : "has no PackageInfo");
     if (!load(s, m, LIMIT_PACKAGE_XML, &b, e))
         return false;
     struct component *c = &s->components[s->count];
@@ -153,18 +197,9 @@ static bool check_component(const struct component *c, struct err *e)
     const struct packageinfo *i = c->info;
     if (c->payload == NULL && i->number_of_files > 0)
         return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "%s: its payload is missing", i->identifier);
-    if (i->legacy_scripts.count > 0)
-        return err_set(e, ERR_REFUSED, CAUSE_INSTALLER, "%s: %s scripts are not supported", i->identifier,
-                       i->legacy_scripts.names[0]);
-    for (size_t k = 0; k < i->script_count; k++) {
-        const struct packageinfo_script *script = &i->scripts[k];
-        if (script->component_id != NULL)
-            return err_set(e, ERR_REFUSED, CAUSE_INSTALLER, "%s: scripts of single bundles are not supported",
-                           i->identifier);
-        if (c->scripts == NULL)
-            return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "%s: its %s script is missing", i->identifier,
-                           script->post ? "postinstall" : "preinstall");
-    }
+    if (i->script_count > 0 && c->scripts == NULL)
+        return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "%s: its %s script is missing", i->identifier,
+                       i->scripts[0].kind);
     return true;
 }
 
@@ -263,6 +298,8 @@ static bool list_component(struct inspect *s, const struct component *c, struct 
     struct buf b;
     uint64_t seen = 0;
     bool end = false;
+    struct pathset names = {.table = NULL};
+    const char *first = NULL; /* what an install would refuse */
     if (c->payload == NULL || !s->request.entries)
         return true;
     struct payload *p = open_payload(s, c->payload, c->info->install_kbytes, s->request.max_bytes, e);
@@ -275,7 +312,10 @@ static bool list_component(struct inspect *s, const struct component *c, struct 
             break;
         count.members += m.path[0] != '\0';
         count.bytes += m.size;
-        ok = send_entry(&b, &m, e);
+        const char *why = clash_of(&names, &m);
+        ok = send_entry(&b, &m, why, e);
+        if (why != NULL && first == NULL)
+            first = arena_printf(s->arena, "\"%s\" %s", m.path, why);
         if (++seen % 256 == 0)
             worker_alive();
     }
@@ -283,6 +323,11 @@ static bool list_component(struct inspect *s, const struct component *c, struct 
     cpio_free(cpio);
     payload_free(p);
     close_member(s);
+    pathset_release(&names);
+    if (ok && first != NULL) {
+        err_set(e, ERR_FORMAT, CAUSE_FORMAT, "an install would refuse it: %s", first);
+        ok = in_member(c->payload, e);
+    }
     return ok && send_count(&count, e);
 }
 
@@ -295,7 +340,8 @@ static bool list_members(const struct inspect *s, struct err *e)
     buf_init(&b, WORKER_RECORD_MAX);
     for (size_t i = 0; ok && i < s->xar->member_count; i++) {
         const struct xar_member *m = &s->xar->members[i];
-        const struct record_entry r = {.type = m->directory ? 'd' : '-', .size = m->size, .path = m->path};
+        const struct record_entry r = {
+            .type = m->directory ? 'd' : '-', .size = m->size, .path = m->path, .link = "", .refused = ""};
         buf_clear(&b);
         ok = record_put_entry(&b, &r, e);
         if (ok)
@@ -323,11 +369,12 @@ static bool plan_sums(struct inspect *s, const struct component *c, struct err *
     }
     for (size_t i = 0; ok && i < bom->count; i++) {
         const struct bom_entry *entry = &bom->entries[i];
-        if (entry->type != BOM_FILE || entry->twin)
-            continue;
         bom_path(entry, path);
-        ok = plan_put_sum(&s->plan, &(struct plan_sum){.path = path, .size = entry->size, .sum = entry->sum},
-                          e);
+        if (entry->twin || *path == '\0')
+            continue;
+        const struct plan_sum sum = {
+            .path = path, .type = entry->type, .size = entry->size, .sum = entry->sum};
+        ok = plan_put_sum(&s->plan, &sum, e);
         if (i % 4096 == 0)
             worker_alive();
     }
@@ -381,7 +428,8 @@ static bool work(struct inspect *s, struct err *e)
     if (!open_package(s, e) || !send_archive(s, e))
         return false;
     for (size_t i = 0; i < s->count && r->task == RECORD_LAYOUT; i++)
-        if (!check_component(&s->components[i], e) || !send_component(&s->components[i], e))
+        if (!check_component(&s->components[i], e) || !send_component(&s->components[i], e) ||
+            !send_parts(s, &s->components[i], e))
             return false;
     worker_alive();
     for (size_t i = 0; i < s->count && r->task == RECORD_LIST; i++)

@@ -91,7 +91,7 @@ static bool first_entry(void *ctx, const char *name, const struct stat *st)
 
     if (name[0] == '.') /* "._x.pkg": attributes of another file */
         return true;
-    if (!is_package(name) && !(file && image_is(name)))
+    if (!is_package(name) && !(file && image_is_disk(name)))
         return true;
     snprintf(f->name, sizeof f->name, "%s", name);
     return false;
@@ -133,7 +133,7 @@ static bool from_volume(const struct install_env *env, const struct package_job 
     fd = S_ISDIR(st.st_mode) ? -1 : files_evidence_open(im->dir, name, e);
     if (fd < 0 && !S_ISDIR(st.st_mode))
         goto out;
-    if (image_is(name))
+    if (image_is_disk(name))
         ok = from_image(env, job, fd, path, NULL, depth + 1, out, e);
     else if (uses_system(env))
         ok = with_system(env, job, path, out, e);
@@ -180,7 +180,8 @@ bool package_install(const struct install_env *env, const struct package_job *jo
         ok = from_image(env, job, job->file, path, inside, 1, out, e);
     } else if (!is_package(job->name)) {
         out->code = -99;
-        ok = err_set(e, ERR_FORMAT, CAUSE_INSTALLER, "%s is neither a package nor a disk image", job->name);
+        ok = err_set(e, ERR_FORMAT, CAUSE_INSTALLER,
+                     "%s is neither a package nor a disk image nor an archive", job->name);
     } else if (uses_system(env)) {
         ok = with_system(env, job, path, out, e);
     } else {

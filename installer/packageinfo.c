@@ -107,6 +107,22 @@ static size_t children(const struct xml_node *node)
     return n;
 }
 
+bool packageinfo_names(const struct packageinfo_names *list, const char *id)
+{
+    for (size_t i = 0; *id && i < list->count; i++)
+        if (strcmp(list->names[i], id) == 0)
+            return true;
+    return false;
+}
+
+static struct packageinfo_names both(struct arena *a, struct packageinfo_names x, struct packageinfo_names y)
+{
+    const char **names = arena_array(a, x.count + y.count, sizeof *names);
+    for (size_t i = 0; i < x.count + y.count; i++)
+        names[i] = i < x.count ? x.names[i] : y.names[i - x.count];
+    return (struct packageinfo_names){names, x.count + y.count};
+}
+
 /* The id attributes of the elements called item inside every element called list. */
 static struct packageinfo_names ids(struct arena *a, const struct xml_node *root, const char *list,
                                     const char *item)
@@ -173,13 +189,15 @@ static bool add_bundles(struct arena *a, struct bundles *b, const struct xml_nod
 
 /* --- scripts --- */
 
-static bool is_legacy(const char *name)
+const char *const packageinfo_kinds[] = {"preflight",   "preinstall", "preupgrade", "postinstall",
+                                         "postupgrade", "postflight", NULL};
+
+static const char *kind_of(const char *name)
 {
-    static const char *const legacy[] = {"preflight", "postflight", "preupgrade", "postupgrade"};
-    for (size_t i = 0; i < sizeof legacy / sizeof legacy[0]; i++)
-        if (strcmp(name, legacy[i]) == 0)
-            return true;
-    return false;
+    for (size_t i = 0; packageinfo_kinds[i]; i++)
+        if (strcmp(name, packageinfo_kinds[i]) == 0)
+            return packageinfo_kinds[i];
+    return NULL;
 }
 
 static bool add_scripts(struct arena *a, struct packageinfo *i, const struct xml_node *root, struct err *e)
@@ -188,26 +206,22 @@ static bool add_scripts(struct arena *a, struct packageinfo *i, const struct xml
     for (const struct xml_node *l = xml_child(root, "scripts"); l; l = xml_next(l, "scripts"))
         max += children(l);
     struct packageinfo_script *scripts = arena_array(a, max, sizeof *scripts);
-    const char **legacy = arena_array(a, max, sizeof *legacy);
     for (const struct xml_node *l = xml_child(root, "scripts"); l; l = xml_next(l, "scripts"))
         for (const struct xml_node *s = l->child; s; s = s->next) {
-            bool post = strcmp(s->name, "postinstall") == 0;
+            const char *kind = kind_of(s->name);
             int64_t timeout;
-            if (is_legacy(s->name))
-                legacy[i->legacy_scripts.count++] = s->name;
-            if (!post && strcmp(s->name, "preinstall") != 0)
+            if (!kind)
                 continue;
             const char *file = attribute_or(s, "file", s->name), *seconds = xml_get(s, "timeout");
             struct packageinfo_script *out = &scripts[i->script_count++];
             *out = (struct packageinfo_script){
-                .post = post, .file = clean_path(a, file), .component_id = xml_get(s, "component-id")};
+                .kind = kind, .file = clean_path(a, file), .component_id = xml_get(s, "component-id")};
             if (*file == '/' || !out->file || !*out->file)
                 return bad(e, "a script has the file name", file);
             if (seconds && text_int(seconds, 1, TIMEOUT_MAX_S, &timeout))
                 out->timeout_s = (unsigned)timeout;
         }
     i->scripts = scripts;
-    i->legacy_scripts.names = legacy;
     return true;
 }
 
@@ -259,15 +273,17 @@ const struct packageinfo *packageinfo_decode(struct arena *a, const void *p, siz
     i->bundle_count = b.count;
     i->version_checked = ids(a, root, "bundle-version", "bundle");
     i->strict = ids(a, root, "strict-identifier", "bundle");
+    i->replace =
+        both(a, ids(a, root, "upgrade-bundle", "bundle"), ids(a, root, "atomic-update-bundle", "bundle"));
     i->relocate = ids(a, root, "relocate", "bundle");
     i->must_close = ids(a, root, "must-close", "app");
     return i;
 }
 
-const struct packageinfo_script *packageinfo_own_script(const struct packageinfo *i, bool post)
+const struct packageinfo_script *packageinfo_own_script(const struct packageinfo *i, const char *kind)
 {
     for (size_t k = 0; k < i->script_count; k++)
-        if (i->scripts[k].post == post && !i->scripts[k].component_id)
+        if (strcmp(i->scripts[k].kind, kind) == 0 && !i->scripts[k].component_id)
             return &i->scripts[k];
     return NULL;
 }

@@ -15,7 +15,7 @@ enum packageinfo_action { /* in order of force */
 };
 
 struct packageinfo_script {
-    bool post;                /* postinstall; else preinstall */
+    const char *kind;         /* one of packageinfo_kinds */
     const char *file;         /* inside Scripts, "./" taken off, proved to stay inside */
     unsigned timeout_s;       /* 0: not given */
     const char *component_id; /* the bundle it belongs to, or NULL: the package's own */
@@ -51,12 +51,12 @@ struct packageinfo {
 
     const struct packageinfo_script *scripts; /* in the order of the file */
     size_t script_count;
-    struct packageinfo_names legacy_scripts; /* preflight, postflight, preupgrade, postupgrade, …: refuse */
 
     const struct packageinfo_bundle *bundles; /* those with a path, merged over all elements */
     size_t bundle_count;
     struct packageinfo_names version_checked; /* bundle-version: not over a newer one */
-    struct packageinfo_names strict;          /* strict-identifier */
+    struct packageinfo_names strict;          /* strict-identifier: only over one of the same identifier */
+    struct packageinfo_names replace;         /* upgrade-bundle, atomic-update-bundle: whole, not merged */
     struct packageinfo_names relocate;        /* may be found and updated elsewhere */
     struct packageinfo_names must_close;      /* application identifiers */
 };
@@ -70,8 +70,15 @@ bool packageinfo_version_ok(const char *s);
 /* Decode the bytes of a PackageInfo. NULL: ERR_FORMAT ("PackageInfo: line 3: …") or ERR_LIMIT. */
 const struct packageinfo *packageinfo_decode(struct arena *a, const void *p, size_t n, struct err *e);
 
-/* The script that runs before (post false) or after the payload: the package's own, or NULL. */
-const struct packageinfo_script *packageinfo_own_script(const struct packageinfo *i, bool post);
+/* preflight, preinstall, preupgrade, postinstall, postupgrade, postflight; NULL at the end. The old names:
+ * flight scripts run always, upgrade scripts instead of install scripts where a receipt is there. */
+extern const char *const packageinfo_kinds[];
+
+/* The package's own script of that kind, or NULL. */
+const struct packageinfo_script *packageinfo_own_script(const struct packageinfo *i, const char *kind);
+
+/* Is id one of them? "" never is. */
+bool packageinfo_names(const struct packageinfo_names *list, const char *id);
 
 /* "none", "logout", "restart", "shutdown". */
 const char *packageinfo_action_name(enum packageinfo_action action);

@@ -7,21 +7,17 @@
 #include "installer/payload.h"
 #include "core/arena.h"
 #include "core/limits.h"
-#include <archive.h>
-#include <errno.h>
-#include <lzma.h>
+#include "installer/codec.h"
 #include <string.h>
-#include <zlib.h>
 
 #define STORED       (256 * (size_t)1024)
 #define WINDOW       (256 * (size_t)1024)
-#define XZ_MEMORY    (128 * (uint64_t)1024 * 1024)
 #define PBZX_MIN     (uint64_t)512
 #define PBZX_MAX     (64 * (uint64_t)1024 * 1024)
 #define RATIO_FREE   (64 * (uint64_t)1024 * 1024)
 #define RATIO_BEYOND 200 /* decoded : stored, beyond twice what was claimed */
 
-enum codec { CODEC_NONE, CODEC_GZIP, CODEC_BZIP2, CODEC_XZ, CODEC_PBZX };
+enum form { PLAIN, PACKED, PBZX }; /* PACKED: one codec from end to end */
 
 struct payload {
     payload_read_fn *read;
@@ -34,17 +30,11 @@ struct payload {
     bool in_end;
     uint64_t in_total;
 
-    /* codec */
-    enum codec codec;
+    enum form form;
+    struct codec *codec; /* PACKED: of all; PBZX: of the chunk in hand */
     bool decoded_end;
-    z_stream z;
-    bool z_open, z_between; /* between two gzip members */
-    lzma_stream xz;
-    bool xz_open;
     uint64_t chunk_size, chunk_in, chunk_out; /* pbzx: still to read and to give of this chunk */
     bool chunk_raw, chunk_last;
-    struct archive *bz;
-    struct err source; /* what the source said to libarchive */
 
     /* decoded bytes */
     unsigned char *out;
@@ -91,98 +81,48 @@ static bool take(struct payload *p, void *to, size_t n, struct err *e)
     return true;
 }
 
-/* --- codecs: each decode_x gives up to cap bytes; *got 0 is the end ------------------------------------ */
-
-static bool decode_none(struct payload *p, unsigned char *out, size_t cap, size_t *got, struct err *e)
+/* What is left of the piece in hand, or the next one, at most max bytes of it. */
+static bool next_piece(struct payload *p, uint64_t max, const void **piece, size_t *n, struct err *e)
 {
     if (!fill_in(p, e))
         return false;
-    *got = p->in_len - p->in_pos < cap ? p->in_len - p->in_pos : cap;
-    memcpy(out, p->in + p->in_pos, *got);
-    p->in_pos += *got;
+    *n = p->in_len - p->in_pos < max ? p->in_len - p->in_pos : (size_t)max;
+    *piece = p->in + p->in_pos;
+    p->in_pos += *n;
     return true;
 }
 
-static bool decode_gzip(struct payload *p, unsigned char *out, size_t cap, size_t *got, struct err *e)
+static bool whole_source(void *ctx, const void **piece, size_t *n, struct err *e)
 {
-    p->z.next_out = out;
-    p->z.avail_out = (uInt)cap;
-    while (p->z.avail_out == cap) {
-        if (!fill_in(p, e))
-            return false;
-        if (p->in_pos == p->in_len) {
-            if (!p->z_between)
-                return bad(e, "the gzip data is cut short");
-            break;
-        }
-        if (p->z_between) { /* another member may follow, and nothing else */
-            if (inflateReset(&p->z) != Z_OK)
-                return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "zlib refuses to start again");
-            p->z_between = false;
-        }
-        p->z.next_in = p->in + p->in_pos;
-        p->z.avail_in = (uInt)(p->in_len - p->in_pos);
-        int r = inflate(&p->z, Z_NO_FLUSH);
-        p->in_pos = p->in_len - p->z.avail_in;
-        if (r == Z_STREAM_END)
-            p->z_between = true;
-        else if (r != Z_OK)
-            return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "the gzip data is damaged: %s",
-                           p->z.msg != NULL ? p->z.msg : "unexpected end");
-    }
-    *got = cap - p->z.avail_out;
-    return true;
+    return next_piece(ctx, UINT64_MAX, piece, n, e);
 }
 
-static bool xz_begin(struct payload *p, struct err *e)
+static bool chunk_source(void *ctx, const void **piece, size_t *n, struct err *e)
 {
-    if (lzma_stream_decoder(&p->xz, XZ_MEMORY, 0) != LZMA_OK)
-        return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "liblzma refuses to start");
-    p->xz_open = true;
-    return true;
-}
-
-/* One step of the xz decoder over at most in_max stored bytes. */
-static bool xz_step(struct payload *p, unsigned char *out, size_t cap, uint64_t in_max, size_t *got,
-                    bool *end, struct err *e)
-{
-    size_t avail = p->in_len - p->in_pos;
-    if (avail > in_max)
-        avail = (size_t)in_max;
-    p->xz.next_in = p->in + p->in_pos;
-    p->xz.avail_in = avail;
-    p->xz.next_out = out;
-    p->xz.avail_out = cap;
-    lzma_ret r = lzma_code(&p->xz, avail == 0 ? LZMA_FINISH : LZMA_RUN);
-    p->in_pos += avail - p->xz.avail_in;
-    *got = cap - p->xz.avail_out;
-    *end = r == LZMA_STREAM_END;
-    if (r == LZMA_OK || r == LZMA_STREAM_END)
+    struct payload *p = ctx;
+    *n = 0;
+    if (p->chunk_in == 0)
         return true;
-    if (r == LZMA_MEMLIMIT_ERROR)
-        return err_set(e, ERR_LIMIT, CAUSE_LIMIT, "the xz data needs more than 128 MB to decode");
-    return bad(e, r == LZMA_BUF_ERROR ? "the xz data is cut short" : "the xz data is damaged");
+    if (!next_piece(p, p->chunk_in, piece, n, e))
+        return false;
+    p->chunk_in -= *n;
+    return *n > 0 || bad(e, "a pbzx chunk is cut short");
 }
 
-static bool decode_xz(struct payload *p, unsigned char *out, size_t cap, size_t *got, struct err *e)
+/* --- forms: each decode_x gives up to cap bytes; *got 0 is the end ------------------------------------- */
+
+static bool decode_plain(struct payload *p, unsigned char *out, size_t cap, size_t *got, struct err *e)
 {
-    for (*got = 0; *got == 0;) {
-        if (!fill_in(p, e))
-            return false;
-        if (!p->xz_open) { /* after a whole stream */
-            if (p->in_pos == p->in_len)
-                return true;
-            return bad(e, "something follows the xz data");
-        }
-        bool end;
-        if (!xz_step(p, out, cap, UINT64_MAX, got, &end, e))
-            return false;
-        if (end) {
-            lzma_end(&p->xz);
-            p->xz_open = false;
-        }
-    }
+    const void *piece;
+    if (!next_piece(p, cap, &piece, got, e))
+        return false;
+    memcpy(out, piece, *got);
     return true;
+}
+
+static bool decode_packed(struct payload *p, unsigned char *out, size_t cap, size_t *got, struct err *e)
+{
+    return codec_read(p->codec, out, cap, got, e);
 }
 
 static uint64_t be64(const unsigned char *b)
@@ -215,97 +155,59 @@ static bool pbzx_chunk(struct payload *p, bool *more, struct err *e)
         p->chunk_in > p->chunk_out + 65536)
         return bad(e, "a pbzx chunk has impossible lengths");
     *more = true;
-    return p->chunk_raw || xz_begin(p, e);
+    if (!p->chunk_raw)
+        p->codec = codec_open(CODEC_XZ, chunk_source, p, e);
+    return p->chunk_raw || p->codec != NULL;
+}
+
+/* Up to cap bytes of the chunk in hand; the last ones only when the chunk proved whole. */
+static bool chunk_bytes(struct payload *p, unsigned char *out, size_t cap, size_t *got, struct err *e)
+{
+    const void *piece;
+    uint64_t most = p->chunk_out < cap ? p->chunk_out : cap;
+    if (p->chunk_raw) {
+        if (!next_piece(p, most, &piece, got, e))
+            return false;
+        memcpy(out, piece, *got);
+        p->chunk_in -= *got;
+        p->chunk_out -= *got;
+        return *got > 0 || bad(e, "a pbzx chunk is cut short");
+    }
+    if (most > 0 && !codec_read(p->codec, out, (size_t)most, got, e))
+        return false;
+    if (most > 0 && *got == 0)
+        return bad(e, "a pbzx chunk does not hold what it declares");
+    p->chunk_out -= *got;
+    if (p->chunk_out > 0)
+        return true;
+    unsigned char beyond;
+    size_t more;
+    if (!codec_read(p->codec, &beyond, 1, &more, e))
+        return false;
+    if (more > 0 || p->chunk_in > 0)
+        return bad(e, more > 0 ? "a pbzx chunk decodes to more than it declares"
+                               : "a pbzx chunk does not hold what it declares");
+    codec_free(p->codec);
+    p->codec = NULL;
+    return true;
 }
 
 static bool decode_pbzx(struct payload *p, unsigned char *out, size_t cap, size_t *got, struct err *e)
 {
-    for (*got = 0; *got == 0;) {
-        bool more = true, end = false;
-        if (p->chunk_out == 0 && p->chunk_in == 0 && !pbzx_chunk(p, &more, e))
-            return false;
-        if (!more)
-            return true;
-        if (!fill_in(p, e))
-            return false;
-        if (p->in_pos == p->in_len && p->chunk_in > 0)
-            return bad(e, "a pbzx chunk is cut short");
-        if (p->chunk_raw) {
-            size_t n = p->in_len - p->in_pos < cap ? p->in_len - p->in_pos : cap;
-            *got = n < p->chunk_out ? n : (size_t)p->chunk_out;
-            memcpy(out, p->in + p->in_pos, *got);
-            p->in_pos += *got;
-            p->chunk_in -= *got;
-            p->chunk_out -= *got;
-            continue;
-        }
-        size_t before = p->in_pos, room = cap < p->chunk_out + 1 ? cap : (size_t)p->chunk_out + 1;
-        if (!xz_step(p, out, room, p->chunk_in, got, &end, e))
-            return false;
-        p->chunk_in -= p->in_pos - before;
-        if (*got > p->chunk_out)
-            return bad(e, "a pbzx chunk decodes to more than it declares");
-        p->chunk_out -= *got;
-        if (end) {
-            lzma_end(&p->xz);
-            p->xz_open = false;
-            if (p->chunk_in != 0 || p->chunk_out != 0)
-                return bad(e, "a pbzx chunk does not hold what it declares");
-        } else if (p->chunk_in == 0 && *got == 0) {
-            return bad(e, "a pbzx chunk is cut short");
-        }
-    }
-    return true;
-}
-
-static la_ssize_t bz_read(struct archive *a, void *ctx, const void **piece)
-{
-    struct payload *p = ctx;
-    if (!fill_in(p, &p->source)) {
-        archive_set_error(a, EIO, "%s", p->source.text);
-        return ARCHIVE_FATAL;
-    }
-    *piece = p->in + p->in_pos;
-    size_t n = p->in_len - p->in_pos;
-    p->in_pos = p->in_len;
-    return (la_ssize_t)n;
-}
-
-static bool bz_failed(struct payload *p, struct err *e)
-{
-    if (p->source.kind != ERR_NONE) {
-        *e = p->source;
+    bool more = true;
+    if (p->chunk_out == 0 && !pbzx_chunk(p, &more, e))
         return false;
-    }
-    const char *why = archive_error_string(p->bz);
-    return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "the bzip2 data is damaged: %s",
-                   why != NULL ? why : "unexpected end");
+    return !more || chunk_bytes(p, out, cap, got, e) || err_wrap(e, "pbzx");
 }
 
-static bool bz_begin(struct payload *p, struct err *e)
+static bool begin(struct payload *p, struct err *e)
 {
-    struct archive_entry *entry;
-    p->bz = archive_read_new();
-    if (p->bz == NULL || archive_read_support_filter_bzip2(p->bz) != ARCHIVE_OK ||
-        archive_read_support_format_raw(p->bz) != ARCHIVE_OK)
-        return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "libarchive has no bzip2");
-    if (archive_read_open(p->bz, p, NULL, bz_read, NULL) != ARCHIVE_OK ||
-        archive_read_next_header(p->bz, &entry) != ARCHIVE_OK)
-        return bz_failed(p, e);
-    return true;
-}
-
-static bool decode_bzip2(struct payload *p, unsigned char *out, size_t cap, size_t *got, struct err *e)
-{
-    la_ssize_t n = archive_read_data(p->bz, out, cap);
-    if (n < 0)
-        return bz_failed(p, e);
-    *got = (size_t)n;
-    return true;
-}
-
-static bool begin_codec(struct payload *p, struct err *e)
-{
+    static const struct {
+        const char *magic;
+        size_t len;
+        enum codec_kind kind;
+    } packed[] = {
+        {"\x1f\x8b", 2, CODEC_GZIP}, {"BZh", 3, CODEC_BZIP2}, {"\xfd\x37\x7a\x58\x5a\0", 6, CODEC_XZ}};
     static const struct {
         const char *magic, *name;
     } unsupported[] = {{"pbzz", "pbzz"}, {"pbz4", "pbz4"},          {"pbze", "pbze"},
@@ -319,27 +221,15 @@ static bool begin_codec(struct payload *p, struct err *e)
         if (memcmp(m, unsupported[i].magic, 4) == 0)
             return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "it is packed as %s, which is not supported",
                            unsupported[i].name);
-    if (m[0] == 0x1f && m[1] == 0x8b) {
-        p->codec = CODEC_GZIP;
-        if (inflateInit2(&p->z, 15 + 16) != Z_OK)
-            return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "zlib refuses to start");
-        p->z_open = true;
-        return true;
-    }
-    if (memcmp(m, "BZh", 3) == 0) {
-        p->codec = CODEC_BZIP2;
-        return bz_begin(p, e);
-    }
-    if (memcmp(m,
-               "\xfd"
-               "7zXZ\0",
-               6) == 0) {
-        p->codec = CODEC_XZ;
-        return xz_begin(p, e);
-    }
+    for (size_t i = 0; i < sizeof packed / sizeof *packed; i++)
+        if (memcmp(m, packed[i].magic, packed[i].len) == 0) {
+            p->form = PACKED;
+            p->codec = codec_open(packed[i].kind, whole_source, p, e);
+            return p->codec != NULL;
+        }
     if (memcmp(m, "pbzx", 4) == 0) {
         unsigned char head[12];
-        p->codec = CODEC_PBZX;
+        p->form = PBZX;
         if (!take(p, head, sizeof head, e))
             return false;
         p->chunk_size = be64(head + 4);
@@ -348,7 +238,7 @@ static bool begin_codec(struct payload *p, struct err *e)
         return true;
     }
     if (memcmp(m, "07070", 5) == 0) {
-        p->codec = CODEC_NONE;
+        p->form = PLAIN;
         return true;
     }
     return bad(e, "its format is not known");
@@ -359,11 +249,11 @@ static bool begin_codec(struct payload *p, struct err *e)
 static bool decode(struct payload *p, struct err *e)
 {
     typedef bool decode_fn(struct payload *, unsigned char *, size_t, size_t *, struct err *);
-    static decode_fn *const decoders[] = {decode_none, decode_gzip, decode_bzip2, decode_xz, decode_pbzx};
+    static decode_fn *const decoders[] = {decode_plain, decode_packed, decode_pbzx};
     size_t got = 0;
     if (p->decoded_end)
         return true;
-    if (!decoders[p->codec](p, p->out + p->len, WINDOW - p->len, &got, e))
+    if (!decoders[p->form](p, p->out + p->len, WINDOW - p->len, &got, e))
         return false;
     p->decoded_end = got == 0;
     p->len += got;
@@ -459,8 +349,7 @@ struct payload *payload_open(payload_read_fn *read, void *ctx, uint64_t claimed,
     p->max = max;
     p->in = arena_heap(NULL, STORED);
     p->out = arena_heap(NULL, WINDOW);
-    p->xz = (lzma_stream)LZMA_STREAM_INIT;
-    if (!begin_codec(p, e)) {
+    if (!begin(p, e)) {
         payload_free(p);
         return NULL;
     }
@@ -471,11 +360,7 @@ void payload_free(struct payload *p)
 {
     if (p == NULL)
         return;
-    if (p->z_open)
-        inflateEnd(&p->z);
-    lzma_end(&p->xz);
-    if (p->bz != NULL)
-        archive_read_free(p->bz);
+    codec_free(p->codec);
     free(p->in);
     free(p->out);
     free(p);

@@ -97,6 +97,8 @@ static bool rename_directory(struct walk *w, int staged, const char *name, const
 {
     /* a directory's parent entry changes: without root that takes leave to write in it */
     bool locked = (st->st_mode & S_IRWXU) != S_IRWXU;
+    if (w->place->undo != NULL && !undo_new(w->place->undo, w->path, w->e))
+        return false;
     if (locked && fchmodat(staged, name, (st->st_mode & 07777) | S_IRWXU, 0) != 0)
         return failed(w, "prepare");
     if (renameat(staged, name, target, target_name) != 0)
@@ -110,13 +112,20 @@ static bool rename_directory(struct walk *w, int staged, const char *name, const
 static bool leaf(struct walk *w, int staged, const char *name, int target, const char *target_name)
 {
     struct stat there;
-    if (w->move)
-        return renameat(staged, name, target, target_name) == 0 || failed(w, "move into place");
+    struct undo *undo = w->place->undo;
     if (target < 0)
         return true;
-    if (fstatat(target, target_name, &there, AT_SYMLINK_NOFOLLOW) == 0)
-        return !S_ISDIR(there.st_mode) || refuse(w, "is a directory where the package has a file");
-    return errno == ENOENT || failed(w, "look at");
+    bool is_there = fstatat(target, target_name, &there, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!is_there && errno != ENOENT)
+        return failed(w, "look at");
+    if (is_there && S_ISDIR(there.st_mode))
+        return refuse(w, "is a directory where the package has a file");
+    if (!w->move)
+        return true;
+    if (undo != NULL &&
+        (is_there ? !undo_old(undo, target, target_name, w->path, w->e) : !undo_new(undo, w->path, w->e)))
+        return false;
+    return renameat(staged, name, target, target_name) == 0 || failed(w, "move into place");
 }
 
 static bool visit(void *ctx, const char *name, const struct stat *st)
@@ -175,6 +184,14 @@ static bool contents(struct walk *w, int staged, const char *name, int target)
     return listed && l.ok;
 }
 
+static bool replaces_whole(const struct walk *w)
+{
+    for (size_t i = 0; w->place->undo != NULL && i < w->place->replace_count; i++)
+        if (strcmp(w->place->replace[i], w->path) == 0)
+            return true;
+    return false;
+}
+
 static bool directory(struct walk *w, int staged, const char *name, const struct stat *st, int target,
                       const char *target_name)
 {
@@ -191,6 +208,12 @@ static bool directory(struct walk *w, int staged, const char *name, const struct
         return refuse(w, "is a link where the package has a directory: links are not followed");
     if (!S_ISDIR(there.st_mode))
         return refuse(w, "is a file where the package has a directory");
+    if (replaces_whole(w)) {
+        if (!w->move)
+            return contents(w, staged, name, -1);
+        return undo_old(w->place->undo, target, target_name, w->path, w->e) &&
+               rename_directory(w, staged, name, st, target, target_name);
+    }
     if (w->move && (st->st_mode & S_IRWXU) != S_IRWXU && fchmodat(staged, name, S_IRWXU, 0) != 0)
         return failed(w, "prepare");
     int fd = openat(target, target_name, OPENDIR);
@@ -198,13 +221,29 @@ static bool directory(struct walk *w, int staged, const char *name, const struct
         return failed(w, "open");
     bool ok = contents(w, staged, name, fd);
     if (ok && w->move && w->place->overwrite_permissions && !owner_protected(w->path)) {
-        if (w->place->owners && fchown(fd, st->st_uid, st->st_gid) != 0)
+        if (w->place->undo != NULL && !undo_mode(w->place->undo, w->path, &there, w->e))
+            ok = false;
+        else if (w->place->owners && fchown(fd, st->st_uid, st->st_gid) != 0)
             ok = failed(w, "set the owner of");
         else if (fchmod(fd, st->st_mode & 07777) != 0)
             ok = failed(w, "set the mode of");
     }
     close(fd);
     return ok;
+}
+
+/* The directories above the location that are not there yet will be made. */
+static bool remember_parents(const struct place *p, struct err *e)
+{
+    char path[LIMIT_PATH + 2];
+    for (const char *s = strchr(p->location + 1, '/'); s != NULL; s = strchr(s + 1, '/')) {
+        struct stat st;
+        struct err why;
+        snprintf(path, sizeof path, "%.*s", (int)(s - p->location), p->location);
+        if (!files_stat(p->root, path, &st, &why) && !undo_directory(p->undo, path, e))
+            return false;
+    }
+    return true;
 }
 
 static bool walk(const struct place *p, bool move, struct err *e)
@@ -225,6 +264,8 @@ static bool walk(const struct place *p, bool move, struct err *e)
     if (w.len == 1)
         return contents(&w, p->staged, p->name, p->root);
     struct err why = {.kind = ERR_NONE};
+    if (move && p->undo != NULL && !remember_parents(p, e))
+        return false;
     int parent = files_parent(p->root, p->location, move, &name, &why);
     if (parent < 0 && (move || why.kind != ERR_NOT_FOUND)) {
         *e = why;

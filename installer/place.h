@@ -3,10 +3,11 @@
  * A directory that is not there yet is renamed whole; one that is there stays, with its owner and mode, and
  * gets the contents; files and links replace files and links. A location or top-level name var, etc, tmp is
  * below private (and the link is made where nothing bears the name); no other link is followed. Staging and
- * target are on one volume. Moving again what was moved in part ends in the same tree. */
+ * target are on one volume. Moving again what was moved in part ends in the same tree; with undo the move can
+ * be taken back. */
 #ifndef INSTALLER_PLACE_H
 #define INSTALLER_PLACE_H
-#include "core/err.h"
+#include "installer/undo.h"
 #include <stddef.h>
 
 struct place {
@@ -19,6 +20,9 @@ struct place {
     bool owners;                   /* as root: owners too */
     const char *const *keep_setid; /* absolute paths that may have set-id bits */
     size_t keep_setid_count;
+    const char *const *replace; /* absolute paths of directories that are replaced whole, not merged */
+    size_t replace_count;
+    struct undo *undo; /* remembers what happens; NULL: nothing is replaced whole */
 };
 
 /* Before anything moves: is every staged thing a file, directory or link without unwelcome set-id bits, and

@@ -73,8 +73,8 @@ bool plan_put_component(struct plan_writer *w, const struct plan_component *c, s
 bool plan_put_sum(struct plan_writer *w, const struct plan_sum *s, struct err *e)
 {
     return worker_put_bytes(&w->record, s->path, strlen(s->path) + 1, e) &&
-           worker_put_int(&w->record, s->size, e) && worker_put_int(&w->record, s->sum, e) &&
-           put(w, PLAN_SUM, e);
+           worker_put_int(&w->record, s->type, e) && worker_put_int(&w->record, s->size, e) &&
+           worker_put_int(&w->record, s->sum, e) && put(w, PLAN_SUM, e);
 }
 
 bool plan_put_member(struct plan_writer *w, const struct xar_member *m, struct err *e)
@@ -183,9 +183,10 @@ static void get_file_sum(struct worker_fields *f, struct plan_sum *s)
 {
     size_t n;
     s->path = worker_bytes(f, &n);
-    uint64_t size = worker_int(f), sum = worker_int(f);
-    f->bad = f->bad || n == 0 || n > LIMIT_PATH + 1 || s->path[n - 1] != '\0' || size > UINT32_MAX ||
-             sum > UINT32_MAX;
+    uint64_t type = worker_int(f), size = worker_int(f), sum = worker_int(f);
+    f->bad = f->bad || type < BOM_FILE || type > BOM_DEVICE || n == 0 || n > LIMIT_PATH + 1 ||
+             s->path[n - 1] != '\0' || size > UINT32_MAX || sum > UINT32_MAX;
+    s->type = (enum bom_type)type;
     s->size = (uint32_t)size;
     s->sum = (uint32_t)sum;
 }

@@ -3,10 +3,11 @@
  * A nameless file in the staging folder: the first worker may only write it, the second only read it, and the
  * process that started both does neither. It holds records as the control pipe does (worker.h): PLAN_TOTAL
  * first, PLAN_END last. LAYOUT: for each component in order of installation a PLAN_COMPONENT and, after it, a
- * PLAN_SUM for each file in its Bom. EXPAND: a PLAN_MEMBER for each member, directories before what is in
+ * PLAN_SUM for each path in its Bom. EXPAND: a PLAN_MEMBER for each member, directories before what is in
  * them. The reader believes no more of it than of the package. */
 #ifndef INSTALLER_PLAN_H
 #define INSTALLER_PLAN_H
+#include "installer/bom.h"
 #include "installer/worker.h"
 #include "installer/xar.h"
 
@@ -19,8 +20,9 @@ struct plan_component {
     struct xar_member payload, scripts, bom; /* where the flags say so */
 };
 
-struct plan_sum { /* of a file in the Bom */
+struct plan_sum { /* of a path in the Bom; neither the root nor an AppleDouble twin */
     const char *path;
+    enum bom_type type;
     uint32_t size, sum; /* size: low 32 bits */
 };
 

@@ -71,11 +71,9 @@ bool record_get_archive(struct worker_fields *f, struct record_archive *a, struc
 
 bool record_put_component(struct buf *b, const struct record_component *c, struct err *e)
 {
-    const uint64_t numbers[] = {c->has_payload, c->has_bom,      c->overwrite_permissions,
-                                c->restart,     c->preinstall_s, c->postinstall_s};
+    const uint64_t numbers[] = {c->has_payload, c->has_bom, c->overwrite_permissions, c->restart};
     return worker_put_text(b, c->identifier, e) && worker_put_text(b, c->version, e) &&
            worker_put_text(b, c->location, e) && worker_put_text(b, c->folder, e) &&
-           worker_put_text(b, c->preinstall, e) && worker_put_text(b, c->postinstall, e) &&
            put_numbers(b, numbers, sizeof numbers / sizeof *numbers, e);
 }
 
@@ -107,25 +105,61 @@ bool record_get_component(struct worker_fields *f, struct record_component *c, s
     c->version = worker_text(f, LIMIT_NAME);
     c->location = worker_text(f, LIMIT_PATH);
     c->folder = worker_text(f, LIMIT_PATH);
-    c->preinstall = worker_text(f, LIMIT_PATH);
-    c->postinstall = worker_text(f, LIMIT_PATH);
     c->has_payload = worker_flag(f);
     c->has_bom = worker_flag(f);
     c->overwrite_permissions = worker_flag(f);
     c->restart = worker_flag(f);
-    c->preinstall_s = worker_int(f);
-    c->postinstall_s = worker_int(f);
     return (worker_end(f) && packageinfo_identifier_ok(c->identifier) && record_path_ok(c->location, true) &&
-            clean_or_empty(c->folder) && clean_or_empty(c->preinstall) && clean_or_empty(c->postinstall) &&
-            c->preinstall_s <= SCRIPT_LIMIT_S && c->postinstall_s <= SCRIPT_LIMIT_S) ||
+            clean_or_empty(c->folder)) ||
            nonsense(e, "a component");
+}
+
+bool record_put_script(struct buf *b, const struct record_script *s, struct err *e)
+{
+    return worker_put_text(b, s->kind, e) && worker_put_text(b, s->file, e) &&
+           worker_put_text(b, s->bundle, e) && worker_put_int(b, s->timeout_s, e);
+}
+
+bool record_get_script(struct worker_fields *f, struct record_script *s, struct err *e)
+{
+    const char *kind = worker_text(f, LIMIT_NAME);
+    s->file = worker_text(f, LIMIT_PATH);
+    s->bundle = worker_text(f, LIMIT_PATH);
+    s->timeout_s = worker_int(f);
+    s->kind = NULL;
+    for (size_t i = 0; packageinfo_kinds[i] != NULL; i++)
+        if (strcmp(kind, packageinfo_kinds[i]) == 0)
+            s->kind = packageinfo_kinds[i];
+    return (worker_end(f) && s->kind != NULL && record_path_ok(s->file, false) &&
+            s->timeout_s <= SCRIPT_LIMIT_S) ||
+           nonsense(e, "a script");
+}
+
+bool record_put_bundle(struct buf *b, const struct record_bundle *u, struct err *e)
+{
+    return worker_put_text(b, u->path, e) && worker_put_text(b, u->id, e) &&
+           worker_put_text(b, u->short_version, e) && worker_put_text(b, u->version, e) &&
+           put_numbers(b, (const uint64_t[]){u->checked, u->strict, u->replace, u->relocate}, 4, e);
+}
+
+bool record_get_bundle(struct worker_fields *f, struct record_bundle *u, struct err *e)
+{
+    u->path = worker_text(f, LIMIT_PATH);
+    u->id = worker_text(f, LIMIT_PATH);
+    u->short_version = worker_text(f, LIMIT_PATH);
+    u->version = worker_text(f, LIMIT_PATH);
+    u->checked = worker_flag(f);
+    u->strict = worker_flag(f);
+    u->replace = worker_flag(f);
+    u->relocate = worker_flag(f);
+    return (worker_end(f) && clean_or_empty(u->path)) || nonsense(e, "a bundle");
 }
 
 bool record_put_entry(struct buf *b, const struct record_entry *m, struct err *e)
 {
     const uint64_t numbers[] = {m->type, m->mode, m->uid, m->gid, m->mtime, m->size, m->apple_double};
     return put_numbers(b, numbers, sizeof numbers / sizeof *numbers, e) && worker_put_text(b, m->path, e) &&
-           worker_put_text(b, m->link, e);
+           worker_put_text(b, m->link, e) && worker_put_text(b, m->refused, e);
 }
 
 bool record_get_entry(struct worker_fields *f, struct record_entry *m, struct err *e)
@@ -139,6 +173,7 @@ bool record_get_entry(struct worker_fields *f, struct record_entry *m, struct er
     m->apple_double = worker_flag(f);
     m->path = worker_text(f, LIMIT_PATH);
     m->link = worker_text(f, RECORD_LINK_MAX);
+    m->refused = worker_text(f, LIMIT_PATH);
     return (worker_end(f) && (m->type == '-' || m->type == 'd' || m->type == 'l') && m->mode <= 07777 &&
             m->uid <= UINT32_MAX && m->gid <= UINT32_MAX && m->mtime <= INT64_MAX) ||
            nonsense(e, "a listing");
@@ -146,8 +181,10 @@ bool record_get_entry(struct worker_fields *f, struct record_entry *m, struct er
 
 bool record_put_count(struct buf *b, const struct record_count *c, struct err *e)
 {
-    return put_numbers(b, (const uint64_t[]){c->members, c->bytes, c->setid_dropped, c->apple_double_dropped},
-                       4, e);
+    return put_numbers(b,
+                       (const uint64_t[]){c->members, c->bytes, c->setid_dropped, c->apple_double_dropped,
+                                          c->apple_double_kept},
+                       5, e);
 }
 
 bool record_get_count(struct worker_fields *f, struct record_count *c, struct err *e)
@@ -156,6 +193,7 @@ bool record_get_count(struct worker_fields *f, struct record_count *c, struct er
     c->bytes = worker_int(f);
     c->setid_dropped = worker_int(f);
     c->apple_double_dropped = worker_int(f);
+    c->apple_double_kept = worker_int(f);
     return worker_end(f) || nonsense(e, "a count");
 }
 

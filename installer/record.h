@@ -35,7 +35,9 @@ enum record_type {
     RECORD_COMPONENT,              /* struct record_component; before anything is unpacked, in order */
     RECORD_ENTRY,                  /* LIST: struct record_entry, after its component */
     RECORD_PROGRESS,               /* struct record_progress */
-    RECORD_COUNT                   /* struct record_count, of one component */
+    RECORD_COUNT,                  /* struct record_count, of one component */
+    RECORD_SCRIPT,                 /* LAYOUT: struct record_script, after its component, in order */
+    RECORD_BUNDLE                  /* LAYOUT: struct record_bundle, after its component */
 };
 
 struct record_archive {
@@ -46,8 +48,19 @@ struct record_archive {
 struct record_component {
     const char *identifier, *version, *location, *folder;
     bool has_payload, has_bom, overwrite_permissions, restart;
-    const char *preinstall, *postinstall; /* paths inside N/scripts, "" none */
-    uint64_t preinstall_s, postinstall_s; /* time limits, 0: not given */
+};
+
+struct record_script {
+    const char *kind;   /* one of packageinfo_kinds */
+    const char *file;   /* path inside N/scripts */
+    const char *bundle; /* identifier of the bundle it belongs to; "": the package's own */
+    uint64_t timeout_s; /* 0: not given */
+};
+
+struct record_bundle { /* one with rules */
+    const char *path;  /* below the location; "": it is the location */
+    const char *id, *short_version, *version;
+    bool checked, strict, replace, relocate; /* see struct packageinfo */
 };
 
 #define RECORD_LINK_MAX (4 * (size_t)LIMIT_PATH) /* a target may hold what is shown as \xNN */
@@ -56,11 +69,12 @@ struct record_entry {
     uint64_t type; /* '-', 'd', 'l' */
     uint64_t mode, uid, gid, mtime, size;
     const char *path, *link;
+    const char *refused; /* why an install would refuse the package at this member; "": it would not */
     bool apple_double;
 };
 
 struct record_count {
-    uint64_t members, bytes, setid_dropped, apple_double_dropped;
+    uint64_t members, bytes, setid_dropped, apple_double_dropped, apple_double_kept;
 };
 
 struct record_progress { /* stored bytes of the package read, of how many */
@@ -79,6 +93,10 @@ CHECKED bool record_put_archive(struct buf *b, const struct record_archive *a, s
 CHECKED bool record_get_archive(struct worker_fields *f, struct record_archive *a, struct err *e);
 CHECKED bool record_put_component(struct buf *b, const struct record_component *c, struct err *e);
 CHECKED bool record_get_component(struct worker_fields *f, struct record_component *c, struct err *e);
+CHECKED bool record_put_script(struct buf *b, const struct record_script *s, struct err *e);
+CHECKED bool record_get_script(struct worker_fields *f, struct record_script *s, struct err *e);
+CHECKED bool record_put_bundle(struct buf *b, const struct record_bundle *u, struct err *e);
+CHECKED bool record_get_bundle(struct worker_fields *f, struct record_bundle *u, struct err *e);
 CHECKED bool record_put_entry(struct buf *b, const struct record_entry *m, struct err *e);
 CHECKED bool record_get_entry(struct worker_fields *f, struct record_entry *m, struct err *e);
 CHECKED bool record_put_count(struct buf *b, const struct record_count *c, struct err *e);

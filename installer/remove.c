@@ -171,10 +171,10 @@ static bool own_below(void *ctx, const char *below, struct err *e)
     return false;
 }
 
-static bool own_bom(struct owners *o, struct arena *a, const char *prefix, const char *file)
+static bool own_bom(struct owners *o, struct arena *a, const char *prefix, int dir, const char *file)
 {
     struct owning w = {o, a, prefix};
-    int fd = files_open(o->env->root, file, o->e);
+    int fd = files_open(dir, file, o->e);
     bool ok = fd >= 0 && bom_paths(o->env->loop, fd, own_below, &w, o->e);
     if (fd >= 0)
         close(fd);
@@ -184,6 +184,17 @@ static bool own_bom(struct owners *o, struct arena *a, const char *prefix, const
 static const char *stem(struct arena *a, const char *folder, const char *name, const char *extension)
 {
     return arena_printf(a, "%s/%.*s%s", folder, (int)(strlen(name) - 6), name, extension);
+}
+
+/* "/", "Applications", "/Applications/", "./": without slashes around it. */
+static const char *clean_prefix(struct arena *a, const char *prefix)
+{
+    char *at = arena_strdup(a, prefix ? prefix : "");
+    while (*at == '/' || (*at == '.' && (at[1] == '/' || !at[1])))
+        at++;
+    for (size_t n = strlen(at); n && at[n - 1] == '/'; n--)
+        at[n - 1] = '\0';
+    return at;
 }
 
 static bool own_receipt(void *ctx, const char *name, const struct stat *st)
@@ -198,18 +209,13 @@ static bool own_receipt(void *ctx, const char *name, const struct stat *st)
     const struct value *v = inventory_plist(a, o->env->root, arena_printf(a, "%s/%s", o->folder, name), &why);
     const char *id = props_str(v, "PackageIdentifier");
     if (id && value_has_str(o->ids, id) == o->collecting) {
-        const char *prefix = props_str(v, "InstallPrefixPath");
-        char *at = arena_strdup(a, prefix ? prefix : "");
-        while (*at == '/' || (*at == '.' && (at[1] == '/' || !at[1])))
-            at++;
-        for (size_t n = strlen(at); n && at[n - 1] == '/'; n--)
-            at[n - 1] = '\0';
+        const char *at = clean_prefix(a, props_str(v, "InstallPrefixPath"));
         const char *file = stem(a, o->folder, name, ".bom");
         struct stat there;
         if (!files_stat(o->env->root, file, &there, &why))
             log_warn("receipt %s has no Bom: what it owns is not known", id);
         else
-            o->ok = own_bom(o, a, at, file) || err_wrap(o->e, "%s", file);
+            o->ok = own_bom(o, a, at, o->env->root, file) || err_wrap(o->e, "%s", file);
         o->found += o->collecting ? 1 : 0;
     }
     arena_free(a);
@@ -335,10 +341,48 @@ static void forget(struct owners *o)
     arena_free(a);
 }
 
+/* What the receipts of o->ids own, each path once, in order. */
+static bool collect(struct owners *o)
+{
+    size_t n = 0;
+    o->collecting = true;
+    if (!read_receipts(o, RECEIPT_FOLDER))
+        return false;
+    if (o->count)
+        qsort(o->paths, o->count, sizeof *o->paths, by_path);
+    for (size_t i = 0; i < o->count; i++) /* one of each, so that bsearch marks the one that counts */
+        if (n == 0 || strcmp(o->paths[n - 1].path, o->paths[i].path) != 0)
+            o->paths[n++] = o->paths[i];
+    o->count = n;
+    o->collecting = false;
+    return true;
+}
+
+/* Mark what other receipts own too. */
+static bool mark_shared(struct owners *o)
+{
+    return read_receipts(o, RECEIPT_FOLDER) &&
+           (!o->env->live || (read_receipts(o, "Library/Apple/System/Library/Receipts") &&
+                              read_receipts(o, "System/Library/Receipts")));
+}
+
+static void take_all(struct owners *o, const char *phase, size_t *left)
+{
+    const struct install_env *env = o->env;
+    for (size_t i = o->count; i-- > 0;) {
+        if (!o->paths[i].shared && !take(env, o->paths[i].path))
+            ++*left;
+        if (phase && env->progress && i % 64 == 0)
+            env->progress(env->ctx, (int)((o->count - i) * 100 / o->count), phase);
+        if (i % 256 == 0)
+            loop_turn(env->loop, 0);
+    }
+}
+
 bool remove_packages(const struct install_env *env, const struct value *ids, size_t *left, int *code,
                      struct err *e)
 {
-    struct owners o = {.env = env, .a = arena_open(), .ids = ids, .collecting = true, .ok = true, .e = e};
+    struct owners o = {.env = env, .a = arena_open(), .ids = ids, .ok = true, .e = e};
     bool ok = false;
 
     *left = 0;
@@ -348,37 +392,52 @@ bool remove_packages(const struct install_env *env, const struct value *ids, siz
         goto out;
     }
     *code = -4;
-    if (!read_receipts(&o, RECEIPT_FOLDER))
+    if (!collect(&o))
         goto out;
     if (o.found == 0) {
         err_set(e, ERR_NOT_FOUND, CAUSE_INSTALLER, "there is no receipt of %s",
                 value_str(value_at(ids, 0)) ? value_str(value_at(ids, 0)) : "these packages");
         goto out;
     }
-    if (o.count)
-        qsort(o.paths, o.count, sizeof *o.paths, by_path);
-    size_t n = 0; /* one of each, so that bsearch marks the one that counts */
-    for (size_t i = 0; i < o.count; i++)
-        if (n == 0 || strcmp(o.paths[n - 1].path, o.paths[i].path) != 0)
-            o.paths[n++] = o.paths[i];
-    o.count = n;
-    o.collecting = false;
-    if (!read_receipts(&o, RECEIPT_FOLDER) ||
-        (env->live && (!read_receipts(&o, "Library/Apple/System/Library/Receipts") ||
-                       !read_receipts(&o, "System/Library/Receipts"))))
+    if (!mark_shared(&o))
         goto out;
-    for (size_t i = o.count; i-- > 0;) {
-        if (!o.paths[i].shared && !take(env, o.paths[i].path))
-            ++*left;
-        if (env->progress && i % 64 == 0)
-            env->progress(env->ctx, (int)((o.count - i) * 100 / o.count), "Removing files…");
-        if (i % 256 == 0)
-            loop_turn(env->loop, 0);
-    }
+    take_all(&o, "Removing files…", left);
     forget(&o);
     *code = 0;
     ok = true;
 out:
+    free(o.paths);
+    arena_free(o.a);
+    return ok;
+}
+
+/* Is path (relative) one of the absolute paths of list, or below it? */
+static bool below_any(const char *path, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t n = strlen(list[i] + 1);
+        if (strncmp(path, list[i] + 1, n) == 0 && (path[n] == '\0' || path[n] == '/'))
+            return true;
+    }
+    return false;
+}
+
+bool remove_obsolete(const struct install_env *env, const struct value *ids,
+                     const struct remove_claim *claims, size_t count, const char *const *keep,
+                     size_t keep_count, size_t *left, struct err *e)
+{
+    struct owners o = {.env = env, .a = arena_open(), .ids = ids, .ok = true, .e = e};
+    bool ok = collect(&o) && mark_shared(&o);
+    for (size_t i = 0; ok && i < count; i++) {
+        struct arena *a = arena_open();
+        ok = own_bom(&o, a, clean_prefix(a, claims[i].prefix), claims[i].dir, claims[i].bom);
+        arena_free(a);
+    }
+    for (size_t i = 0; i < o.count; i++)
+        o.paths[i].shared = o.paths[i].shared || below_any(o.paths[i].path, keep, keep_count);
+    *left = 0;
+    if (ok)
+        take_all(&o, NULL, left);
     free(o.paths);
     arena_free(o.a);
     return ok;

@@ -14,6 +14,18 @@ CHECKED bool remove_item(const struct install_env *env, const struct pkginfo *p,
 CHECKED bool remove_packages(const struct install_env *env, const struct value *ids, size_t *left, int *code,
                              struct err *e);
 
+/* A Bom that is not yet beside a receipt, and the prefix it will have. */
+struct remove_claim {
+    int dir;
+    const char *bom, *prefix;
+};
+
+/* On an upgrade: remove what the receipts of ids own and neither the claims nor any other receipt do. Nothing
+ * below a path of keep (absolute) is touched. The receipts stay. *left as above. */
+CHECKED bool remove_obsolete(const struct install_env *env, const struct value *ids,
+                             const struct remove_claim *claims, size_t count, const char *const *keep,
+                             size_t keep_count, size_t *left, struct err *e);
+
 /* Is path (relative to the volume) one that no removal may take? */
 bool remove_protected(const char *path);
 #endif

@@ -4,6 +4,7 @@
 #include "installer/stage.h"
 #include "core/files.h"
 #include "core/limits.h"
+#include "core/os.h"
 #include "core/text.h"
 #include "installer/plan.h"
 #include "installer/record.h"
@@ -112,7 +113,8 @@ static bool unpack_member(struct stage *s, const struct xar_member *m, int dir, 
     if (ok) {
         struct cpio *c = cpio_open(p);
         *made = unpack_open(fd, rules);
-        ok = unpack_all(*made, c, e) || in_member(m, e);
+        const struct unpack_source members = unpack_source_cpio(c);
+        ok = unpack_all(*made, &members, e) || in_member(m, e);
         cpio_free(c);
     }
     if (!ok && p != NULL && payload_over(p) && !rules->private_files) {
@@ -151,13 +153,17 @@ static bool copy_to(struct stage *s, const struct xar_member *m, int dir, const 
     return ok;
 }
 
-/* The files that the Bom speaks of, up to the record that is another's: that one stays in *r. */
-static bool compare(struct stage *s, const struct unpack *u, struct plan_record *r, struct err *e)
+/* The paths that the Bom speaks of, up to the record that is another's: that one stays in *r. u may be NULL:
+ * there was no payload. */
+static bool compare(struct stage *s, const struct unpack *u, bool has_bom, struct plan_record *r,
+                    struct err *e)
 {
+    size_t named = 0;
     while (plan_next(&s->plan, r, e)) {
         if (r->type != PLAN_SUM)
-            return true;
-        if (u != NULL && !unpack_expect(u, r->sum.path, r->sum.size, r->sum.sum, e))
+            return !has_bom || u == NULL || unpack_named(u, named, e) || err_wrap(e, "Payload");
+        named++;
+        if (u != NULL && !unpack_expect(u, r->sum.path, r->sum.type, r->sum.size, r->sum.sum, e))
             return err_wrap(e, "Payload");
     }
     return false;
@@ -169,6 +175,7 @@ static bool stage_component(struct stage *s, size_t n, struct plan_record *r, st
     struct arena *a = arena_open();
     struct plan_component c = r->component;
     const struct unpack_rules rules = {.owners = s->request.owners,
+                                       .attributes = os_is_darwin(),
                                        .location = arena_strdup(a, c.location),
                                        .keep_setid = s->request.keep_setid,
                                        .keep_setid_count = s->request.keep_setid_count,
@@ -187,7 +194,7 @@ static bool stage_component(struct stage *s, size_t n, struct plan_record *r, st
               (!c.has_payload || unpack_member(s, &c.payload, dir, "root", &rules, c.kbytes, &payload, e));
     if (payload != NULL)
         count = *unpack_counted(payload);
-    ok = ok && compare(s, payload, r, e);
+    ok = ok && compare(s, payload, c.has_bom, r, e);
     unpack_free(payload);
     if (ok && c.has_scripts && s->request.scripts)
         ok = unpack_member(s, &c.scripts, dir, "scripts", &private, 0, &scripts, e);
@@ -202,7 +209,8 @@ static bool stage_component(struct stage *s, size_t n, struct plan_record *r, st
     return ok && send_count(&(struct record_count){.members = count.members,
                                                    .bytes = count.bytes,
                                                    .setid_dropped = count.setid_dropped,
-                                                   .apple_double_dropped = count.apple_double_dropped},
+                                                   .apple_double_dropped = count.apple_double_dropped,
+                                                   .apple_double_kept = count.apple_double_kept},
                             e);
 }
 

@@ -11,8 +11,9 @@
 #include "core/arena.h"
 #include "core/files.h"
 #include "core/limits.h"
+#include "core/log.h"
 #include "core/text.h"
-#include "installer/bom.h"
+#include "installer/appledouble.h"
 #include "installer/pathset.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 #define TICK_BYTES   (1024 * (uint64_t)1024)
 #define TICK_MEMBERS 256
 #define SETID        06000u
+#define TWINS_MAX    ((uint64_t)64 * 1024 * 1024) /* bytes of AppleDouble members kept until the end */
 
 struct directory { /* to be finished at the end */
     struct directory *before;
@@ -29,6 +31,13 @@ struct directory { /* to be finished at the end */
     uid_t uid;
     gid_t gid;
     int64_t mtime;
+};
+
+struct twin { /* an AppleDouble member, to be read when its file is there: it may come first */
+    struct twin *before;
+    const char *path; /* of the file it belongs to */
+    const void *bytes;
+    size_t n;
 };
 
 struct inode { /* a file that others may link to; path NULL: free */
@@ -53,6 +62,8 @@ struct unpack {
     struct inode *inodes;
     size_t inode_cap, inode_used;
     struct directory *last;
+    struct twin *twins;
+    uint64_t twin_bytes;
 
     bool probed; /* default_uid and default_gid are what new files get without fchown */
     uid_t default_uid;
@@ -244,14 +255,14 @@ static bool link_to(struct unpack *u, const struct inode *first, const char *pat
 }
 
 /* The data of m into fd; size and sum into s. */
-static bool write_data(struct unpack *u, struct cpio *c, const struct cpio_member *m, int fd,
+static bool write_data(struct unpack *u, const struct unpack_source *c, const struct cpio_member *m, int fd,
                        struct pathset_entry *s, struct err *e)
 {
     const void *piece;
     size_t n;
     uint32_t sum = 0;
     for (;;) {
-        if (!cpio_data(c, &piece, &n, e))
+        if (!c->data(c->ctx, &piece, &n, e))
             return false;
         if (n == 0)
             break;
@@ -267,8 +278,8 @@ static bool write_data(struct unpack *u, struct cpio *c, const struct cpio_membe
     return true;
 }
 
-static bool new_file(struct unpack *u, struct cpio *c, const struct cpio_member *m, mode_t mode,
-                     struct pathset_entry *s, struct err *e)
+static bool new_file(struct unpack *u, const struct unpack_source *c, const struct cpio_member *m,
+                     mode_t mode, struct pathset_entry *s, struct err *e)
 {
     const char *name;
     int dir = parent_of(u, m->path, &name, e);
@@ -286,8 +297,8 @@ static bool new_file(struct unpack *u, struct cpio *c, const struct cpio_member 
 }
 
 /* The data that follows the first of several links, which had none: all of them share it. */
-static bool late_data(struct unpack *u, struct cpio *c, const struct cpio_member *m, struct inode *first,
-                      struct pathset_entry *s, struct err *e)
+static bool late_data(struct unpack *u, const struct unpack_source *c, const struct cpio_member *m,
+                      struct inode *first, struct pathset_entry *s, struct err *e)
 {
     const char *name;
     if (!link_to(u, first, m->path, e))
@@ -311,8 +322,8 @@ static bool late_data(struct unpack *u, struct cpio *c, const struct cpio_member
     return ok;
 }
 
-static bool linked_file(struct unpack *u, struct cpio *c, const struct cpio_member *m, mode_t mode,
-                        struct pathset_entry *s, struct err *e)
+static bool linked_file(struct unpack *u, const struct unpack_source *c, const struct cpio_member *m,
+                        mode_t mode, struct pathset_entry *s, struct err *e)
 {
     struct inode *first = inode_of(u, m);
     if (first->path == NULL) {
@@ -411,15 +422,69 @@ static bool symbolic_link(struct unpack *u, const struct cpio_member *m, struct 
     return true;
 }
 
-static bool member(struct unpack *u, struct cpio *c, const struct cpio_member *m, struct err *e)
+/* --- AppleDouble members ------------------------------------------------------------------------------ */
+
+/* Keep the bytes of m, or count it as dropped. */
+static bool take_twin(struct unpack *u, const struct unpack_source *c, const struct cpio_member *m,
+                      struct err *e)
+{
+    const void *piece;
+    size_t n, at = 0;
+    if (!u->rules->attributes || m->size > APPLEDOUBLE_MAX || m->size > TWINS_MAX - u->twin_bytes) {
+        u->count.apple_double_dropped++;
+        return true;
+    }
+    const char *name = text_basename(m->path);
+    unsigned char *bytes = arena_alloc(u->arena, (size_t)m->size);
+    struct twin *t = arena_alloc(u->arena, sizeof *t);
+    for (;;) {
+        if (!c->data(c->ctx, &piece, &n, e))
+            return false;
+        if (n == 0)
+            break;
+        memcpy(bytes + at, piece, n);
+        at += n;
+    }
+    *t = (struct twin){.before = u->twins,
+                       .path = arena_printf(u->arena, "%.*s%s", (int)(name - m->path), m->path, name + 2),
+                       .bytes = bytes,
+                       .n = at};
+    u->twins = t;
+    u->twin_bytes += at;
+    return true;
+}
+
+/* Give the files and directories their attributes. One that cannot have them has lost nothing that a package
+ * may rely on: it is counted and said, and the package goes on. */
+static bool set_attributes(struct unpack *u, struct err *e)
+{
+    for (const struct twin *t = u->twins; t != NULL; t = t->before) {
+        const struct pathset_entry *s = pathset_find(&u->paths, t->path, strlen(t->path));
+        struct err why;
+        const char *name;
+        bool ok = false;
+        if (s != NULL && s->type != PATHSET_LINK && *t->path != '\0') {
+            int dir = parent_of(u, t->path, &name, e);
+            if (dir < 0)
+                return false;
+            ok = appledouble_apply(dir, name, t->bytes, t->n, &why);
+            if (!ok)
+                log_info("the attributes of %s are left out: %s", t->path, why.text);
+        }
+        u->count.apple_double_kept += ok;
+        u->count.apple_double_dropped += !ok;
+    }
+    return true;
+}
+
+static bool member(struct unpack *u, const struct unpack_source *c, const struct cpio_member *m,
+                   struct err *e)
 {
     bool fresh;
     if (++u->seen_members % TICK_MEMBERS == 0)
         tick(u, TICK_BYTES);
-    if (m->apple_double) {
-        u->count.apple_double_dropped++;
-        return true;
-    }
+    if (m->apple_double)
+        return take_twin(u, c, m, e);
     u->count.members += m->path[0] != '\0';
     struct pathset_entry *s = pathset_note(&u->paths, m->path, strlen(m->path), &fresh);
     if (m->path[0] == '\0' && m->type != CPIO_DIRECTORY)
@@ -432,6 +497,9 @@ static bool member(struct unpack *u, struct cpio *c, const struct cpio_member *m
         return directory(u, m, s, fresh, e);
     case CPIO_LINK:
         s->type = PATHSET_LINK;
+        s->size = strlen(m->link);
+        s->sum = bom_sum_end(bom_sum(0, m->link, strlen(m->link)), s->size);
+        s->checked = true;
         return symbolic_link(u, m, e);
     case CPIO_FILE:
         break;
@@ -462,28 +530,33 @@ static bool finish_directories(struct unpack *u, struct err *e)
     return true;
 }
 
-bool unpack_all(struct unpack *u, struct cpio *c, struct err *e)
+static bool next_of_cpio(void *ctx, struct cpio_member *m, bool *end, struct err *e)
+{
+    return cpio_next(ctx, m, end, e);
+}
+
+static bool data_of_cpio(void *ctx, const void **piece, size_t *n, struct err *e)
+{
+    return cpio_data(ctx, piece, n, e);
+}
+
+struct unpack_source unpack_source_cpio(struct cpio *c)
+{
+    return (struct unpack_source){.next = next_of_cpio, .data = data_of_cpio, .ctx = c};
+}
+
+bool unpack_all(struct unpack *u, const struct unpack_source *c, struct err *e)
 {
     struct cpio_member m;
     bool end;
     for (;;) {
-        if (!cpio_next(c, &m, &end, e))
+        if (!c->next(c->ctx, &m, &end, e))
             return false;
         if (end)
-            return finish_directories(u, e);
+            return set_attributes(u, e) && finish_directories(u, e);
         if (!member(u, c, &m, e))
             return false;
     }
-}
-
-bool unpack_expect(const struct unpack *u, const char *path, uint32_t size, uint32_t sum, struct err *e)
-{
-    const struct pathset_entry *s = pathset_find(&u->paths, path, strlen(path));
-    if (s == NULL || s->type != PATHSET_FILE || !s->checked)
-        return true;
-    if (size != (uint32_t)s->size)
-        return refuse(e, path, "has another size than the Bom says");
-    return sum == s->sum || refuse(e, path, "has another checksum than the Bom says");
 }
 
 /* --- life --------------------------------------------------------------------------------------------- */
@@ -514,4 +587,9 @@ void unpack_free(struct unpack *u)
 const struct unpack_count *unpack_counted(const struct unpack *u)
 {
     return &u->count;
+}
+
+const struct pathset *unpack_paths(const struct unpack *u)
+{
+    return &u->paths;
 }

@@ -8,7 +8,7 @@
 #include "installer/xar.h"
 #include "core/limits.h"
 #include "core/text.h"
-#include "installer/bzip2.h"
+#include "installer/codec.h"
 #include "installer/xar_toc.h"
 #include <errno.h>
 #include <strings.h>
@@ -218,15 +218,12 @@ struct xar_reader {
     uint64_t stored, decoded; /* bytes so far */
     struct digest *archived, *extracted;
     unsigned char *piece; /* stored bytes on their way to a decoder */
-    z_stream z;
-    bool z_ended;
-    struct bzip2 *bzip2;
+    struct codec *codec;
 };
 
 /* The next stored bytes, hashed as they pass. *got 0: there are no more. */
-static bool next_stored(void *ctx, void *p, size_t n, size_t *got, struct err *e)
+static bool next_stored(struct xar_reader *r, void *p, size_t n, size_t *got, struct err *e)
 {
-    struct xar_reader *r = ctx;
     uint64_t left = r->m->length - r->stored;
     *got = n < left ? n : (size_t)left;
     if (*got == 0)
@@ -237,6 +234,13 @@ static bool next_stored(void *ctx, void *p, size_t n, size_t *got, struct err *e
         digest_write(r->archived, p, *got);
     r->stored += *got;
     return true;
+}
+
+static bool next_piece(void *ctx, const void **piece, size_t *n, struct err *e)
+{
+    struct xar_reader *r = ctx;
+    *piece = r->piece;
+    return next_stored(r, r->piece, PIECE, n, e);
 }
 
 struct xar_reader *xar_reader_open(const struct xar *x, const struct xar_member *m, bool decode,
@@ -263,56 +267,23 @@ struct xar_reader *xar_reader_open(const struct xar *x, const struct xar_member 
     if (decode && m->extracted.kind != DIGEST_NONE &&
         (r->encoding != XAR_STORED || m->extracted.kind != m->archived.kind))
         r->extracted = digest_open(m->extracted.kind);
-    if (r->encoding != XAR_STORED)
-        r->piece = arena_heap(NULL, PIECE);
-    if (r->encoding == XAR_ZLIB && inflateInit(&r->z) != Z_OK) {
-        err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "%s: zlib cannot be started", m->path);
-        r->encoding = XAR_STORED;
+    if (r->encoding == XAR_STORED)
+        return r;
+    static const enum codec_kind kinds[] = {
+        [XAR_ZLIB] = CODEC_ZLIB, [XAR_BZIP2] = CODEC_BZIP2, [XAR_XZ] = CODEC_XZ, [XAR_LZMA] = CODEC_LZMA};
+    r->piece = arena_heap(NULL, PIECE);
+    r->codec = codec_open(kinds[r->encoding], next_piece, r, e);
+    if (r->codec == NULL) {
+        err_wrap(e, "%s", m->path);
         xar_reader_free(r);
         return NULL;
     }
-    if (r->encoding == XAR_BZIP2)
-        r->bzip2 = bzip2_open(next_stored, r);
     return r;
-}
-
-static bool inflate_some(struct xar_reader *r, void *p, size_t n, size_t *got, struct err *e)
-{
-    n = n < PIECE ? n : PIECE;
-    r->z.next_out = p;
-    r->z.avail_out = (uInt)n;
-    int rc = Z_OK;
-    while (!r->z_ended && rc == Z_OK && r->z.avail_out == n) {
-        if (r->z.avail_in == 0) {
-            size_t in;
-            if (!next_stored(r, r->piece, PIECE, &in, e))
-                return false;
-            if (in == 0)
-                return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "the compressed bytes end too early");
-            r->z.next_in = r->piece;
-            r->z.avail_in = (uInt)in;
-        }
-        rc = inflate(&r->z, Z_NO_FLUSH);
-    }
-    if (rc != Z_OK && rc != Z_STREAM_END)
-        return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "the compressed bytes are damaged");
-    r->z_ended = r->z_ended || rc == Z_STREAM_END;
-    *got = n - r->z.avail_out;
-    if (*got == 0 && r->z.avail_in > 0)
-        return err_set(e, ERR_FORMAT, CAUSE_SIZE, "bytes are left over after the compressed stream");
-    return true;
 }
 
 static bool some(struct xar_reader *r, void *p, size_t n, size_t *got, struct err *e)
 {
-    switch (r->encoding) {
-    case XAR_ZLIB:
-        return inflate_some(r, p, n, got, e);
-    case XAR_BZIP2:
-        return bzip2_read(r->bzip2, p, n, got, e);
-    default:
-        return next_stored(r, p, n, got, e);
-    }
+    return r->codec != NULL ? codec_read(r->codec, p, n, got, e) : next_stored(r, p, n, got, e);
 }
 
 static bool same(struct digest **d, const struct xar_sum *want, const char *which, struct err *e)
@@ -380,9 +351,7 @@ void xar_reader_free(struct xar_reader *r)
         return;
     digest_free(r->archived);
     digest_free(r->extracted);
-    if (r->encoding == XAR_ZLIB)
-        inflateEnd(&r->z);
-    bzip2_free(r->bzip2);
+    codec_free(r->codec);
     free(r->piece);
     free(r);
 }

@@ -19,6 +19,8 @@ enum xar_encoding {
     XAR_STORED, /* application/octet-stream */
     XAR_ZLIB,   /* application/x-gzip, which is really zlib */
     XAR_BZIP2,  /* application/x-bzip2 */
+    XAR_XZ,     /* application/x-xz */
+    XAR_LZMA,   /* application/x-lzma */
     XAR_OTHER   /* listed, but reading it fails with ERR_FORMAT naming it */
 };
 

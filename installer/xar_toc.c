@@ -304,7 +304,9 @@ static bool in_data(struct xar_toc *t, const char *name, const char *text, struc
     } encodings[] = {{"application/octet-stream", XAR_STORED},
                      {"application/x-gzip", XAR_ZLIB},
                      {"application/zlib", XAR_ZLIB},
-                     {"application/x-bzip2", XAR_BZIP2}};
+                     {"application/x-bzip2", XAR_BZIP2},
+                     {"application/x-xz", XAR_XZ},
+                     {"application/x-lzma", XAR_LZMA}};
     struct draft *d = current(t);
     if (strcmp(name, "archived-checksum") == 0)
         return checksum(t, &d->m.archived, text, e);

@@ -21,13 +21,14 @@ DOORS = {
     'libcurl': (r'<curl/', {'core/fetch.c', 'core/fetch_curl.c'}),
     'OpenSSL': (r'<openssl/', {'core/crypto.c', 'installer/signature.c'}),
     'libplist': (r'<plist/', {'manifests/props.c'}),
-    'libarchive': (r'<archive', {'installer/payload.c'}),
-    'zlib': (r'<zlib\.h>', {'installer/payload.c', 'installer/xar.c', 'installer/xar_writer.c', 'installer/cpio_writer.c'}),
+    'libarchive': (r'<archive', {'installer/archive.c'}),
+    'zlib': (r'<zlib\.h>', {'installer/codec.c', 'installer/xar.c', 'installer/xar_writer.c', 'installer/cpio_writer.c'}),
     'expat': (r'<expat', {'installer/xml.c'}),
     'utf8proc': (r'<utf8proc', {'core/text.c'}),
     'jansson': (r'<jansson', None),
     'ISA-L': (r'<isa-l', {'installer/bom.c'}),
-    'liblzma': (r'<lzma', {'installer/payload.c'}),
+    'liblzma': (r'<lzma', {'installer/codec.c'}),
+    'libbz2': (r'<bzlib', {'installer/codec.c'}),
 }
 # exported symbols that do not begin with their file's name, and why
 EXTRA_PREFIXES = {

@@ -272,8 +272,8 @@ static void with_scripts_and_bundle(void **state)
     assert_string_equal(info->bundles[0].path, "X.app");
     assert_string_equal(info->bundles[0].id, "org.example.App");
     assert_string_equal(info->bundles[0].version, "12&3");
-    assert_null(packageinfo_own_script(info, false));
-    assert_string_equal(packageinfo_own_script(info, true)->file, "postinstall");
+    assert_null(packageinfo_own_script(info, "preinstall"));
+    assert_string_equal(packageinfo_own_script(info, "postinstall")->file, "postinstall");
     close(fd);
 
     struct buf b;

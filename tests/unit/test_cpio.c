@@ -163,9 +163,73 @@ static void damage_is_noticed(void **state)
     buf_release(&b);
 }
 
+/* --- sizes that do not fit 32 bits -------------------------------------------------------------------- */
+
+struct huge { /* a header, zeros, a trailer: never whole in memory */
+    char head[128];
+    const char *tail;
+    size_t head_len, tail_len;
+    uint64_t zeros, at;
+};
+
+static bool huge_read(void *ctx, void *p, size_t max, size_t *got, struct err *err)
+{
+    struct huge *h = ctx;
+    uint64_t zeros_end = h->head_len + h->zeros, end = zeros_end + h->tail_len;
+    uint64_t stop = h->at < h->head_len ? h->head_len : h->at < zeros_end ? zeros_end : end;
+    (void)err;
+    *got = stop - h->at < max ? (size_t)(stop - h->at) : max;
+    if (h->at < h->head_len)
+        memcpy(p, h->head + h->at, *got);
+    else if (h->at < zeros_end)
+        memset(p, 0, *got);
+    else
+        memcpy(p, h->tail + (h->at - zeros_end), *got);
+    h->at += *got;
+    return true;
+}
+
+static void files_beyond_four_gigabytes(void **state)
+{
+    (void)state;
+    static const uint64_t sizes[] = {(uint64_t)077777777777, ((uint64_t)1 << 32) + 5000};
+    struct buf tail;
+    buf_init(&tail, LIMIT_MB);
+    archive_end(&tail, false);
+    for (size_t i = 0; i < 2; i++) {
+        struct huge h = {.tail = tail.data, .tail_len = tail.len, .zeros = sizes[i]};
+        struct cpio_member m;
+        bool end;
+        h.head_len = 1 + (size_t)snprintf(
+                             h.head, sizeof h.head, "070707%06o%06o%06o%06o%06o%06o%06o%011o%06o%011llo%s",
+                             0u, 1u, 0100644u, 0u, 0u, 1u, 0u, 0u, 4u, (unsigned long long)sizes[i], "big");
+        struct payload *p = payload_open(huge_read, &h, sizes[i], UINT64_MAX, &e);
+        assert_non_null(p);
+        struct cpio *c = cpio_open(p);
+        if (!cpio_next(c, &m, &end, &e))
+            fail_msg("%s", e.text);
+        assert_true(m.size == sizes[i]); /* the most that eleven octal digits say; then one that is read */
+        uint64_t seen = 0;
+        size_t n = 1;
+        while (i == 1 && n > 0) {
+            const void *piece;
+            assert_true(cpio_data(c, &piece, &n, &e));
+            seen += n;
+        }
+        if (i == 1) {
+            assert_true(seen == sizes[i]);
+            assert_true(cpio_next(c, &m, &end, &e) && end);
+        }
+        cpio_free(c);
+        payload_free(p);
+    }
+    buf_release(&tail);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_beyond_four_gigabytes),
         cmocka_unit_test(both_forms_read_alike),
         cmocka_unit_test(names_are_clean_or_refused),
         cmocka_unit_test(only_files_directories_and_links_exist),

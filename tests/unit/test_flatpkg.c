@@ -1,12 +1,10 @@
 /* flatpkg: packages install, list and extract; scripts in their order and by their contract; whatever fails
  * or is killed leaves what it should; samples from the field come out as other readers see them. */
-#include "archive.h"
 #include "core/child.h"
+#include "flat.h"
 #include "installer/flatpkg.h"
 #include "installer/receipt.h"
 #include "installer/record.h"
-#include "installer/xar_writer.h"
-#include "volume.h"
 #include <dirent.h>
 #include <signal.h>
 
@@ -15,65 +13,6 @@ static struct flatpkg_summary sum;
 static struct flatpkg_options options;
 
 /* --- packages made here ------------------------------------------------------------------------------- */
-
-struct part {
-    const char *folder, *identifier, *attributes;
-    const struct archive_member *payload, *scripts;
-    const char *more; /* inside pkg-info */
-};
-
-static void add_text(struct xar_writer *w, const char *folder, const char *name, const void *p, size_t n)
-{
-    const char *path = *folder ? arena_printf(memory, "%s/%s", folder, name) : name;
-    if (!xar_writer_file(w, path, false, &e) || !xar_writer_write(w, p, n, &e))
-        fail_msg("%s", e.text);
-}
-
-static void add_archive(struct xar_writer *w, const char *folder, const char *name,
-                        const struct archive_member *m)
-{
-    struct buf plain, packed;
-    archive_make(&plain, m);
-    buf_init(&packed, 8 * LIMIT_MB);
-    archive_gzip(plain.data, plain.len, &packed);
-    add_text(w, folder, name, packed.data, packed.len);
-    buf_release(&plain);
-    buf_release(&packed);
-}
-
-static void add_part(struct xar_writer *w, const struct part *p)
-{
-    const char *info = arena_printf(memory,
-                                    "<?xml version=\"1.0\"?><pkg-info format-version=\"2\" identifier=\"%s\" "
-                                    "version=\"1.5\" %s>%s%s%s%s%s</pkg-info>",
-                                    p->identifier, p->attributes ? p->attributes : "",
-                                    p->payload ? "<payload numberOfFiles=\"1\" installKBytes=\"1\"/>" : "",
-                                    p->scripts ? "<scripts>" : "", p->scripts ? p->more : "",
-                                    p->scripts ? "</scripts>" : "", !p->scripts && p->more ? p->more : "");
-    if (*p->folder)
-        assert_true(xar_writer_directory(w, p->folder, &e));
-    if (p->payload)
-        add_archive(w, p->folder, "Payload", p->payload);
-    if (p->scripts)
-        add_archive(w, p->folder, "Scripts", p->scripts);
-    add_text(w, p->folder, "PackageInfo", info, strlen(info));
-}
-
-static int make_package(const struct part *parts, size_t count, const char *distribution)
-{
-    int dir = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct xar_writer *w = xar_writer_open(dir, &e);
-    int fd = package_file("", 0);
-    if (distribution)
-        add_text(w, "", "Distribution", distribution, strlen(distribution));
-    for (size_t i = 0; i < count; i++)
-        add_part(w, &parts[i]);
-    if (!xar_writer_commit(w, fd, &e))
-        fail_msg("%s", e.text);
-    xar_writer_free(w);
-    close(dir);
-    return fd;
-}
 
 static const struct archive_member hello[] = {
     {.name = ".", .mode = 040755},
@@ -137,6 +76,22 @@ static void a_component_installs(void **state)
     assert_string_equal(r.version, "1.5");
     assert_string_equal(r.package, "made.pkg");
     assert_true(staging_is_empty());
+    /* it came without a Bom: the receipt's says what was installed, and nothing that was dropped */
+    struct buf b;
+    char path[LIMIT_PATH + 1];
+    const char *paths = "";
+    buf_init(&b, LIMIT_MB);
+    assert_true(files_read(volume, RECEIPT_FOLDER "/com.example.hello.bom", &b, &e));
+    const struct bom *bom = bom_decode(memory, b.data, b.len, &e);
+    assert_non_null(bom);
+    for (size_t i = 0; i < bom->count; i++) {
+        bom_path(&bom->entries[i], path);
+        paths = arena_printf(memory, "%s %s:%o:%u", paths, path, bom->entries[i].mode, bom->entries[i].size);
+    }
+    assert_non_null(strstr(paths, " opt/hello:100755:5"));
+    assert_non_null(strstr(paths, " etc/hello.conf:100644:4"));
+    assert_null(strstr(paths, "._hello"));
+    buf_release(&b);
     /* with leave; and over itself */
     struct value *keep = value_new_array(memory);
     value_append(memory, keep, value_new_str(memory, "/opt/hello"));
@@ -295,23 +250,20 @@ static void what_is_in_the_way_is_found_first(void **state)
 static void unsupported_packages_are_refused(void **state)
 {
     (void)state;
-    const struct archive_member s[] = {{.name = "preflight", .mode = 0100755, .data = "#!/bin/sh\n"},
-                                       {.name = NULL}};
-    struct part p = {.folder = "",
-                     .identifier = "com.example.old",
-                     .scripts = s,
-                     .more = "<preflight file=\"./preflight\"/>"};
+    struct part p;
     clean();
-    assert_false(install(make_package(&p, 1, NULL)));
-    assert_int_equal(e.kind, ERR_REFUSED);
-    p.more = "<preinstall file=\"./preflight\" component-id=\"com.example.bundle\"/>";
-    assert_false(install(make_package(&p, 1, NULL)));
-    assert_int_equal(e.kind, ERR_REFUSED);
     p = (struct part){.folder = "",
                       .identifier = "com.example.gone",
                       .more = "<payload numberOfFiles=\"3\" installKBytes=\"1\"/>"};
     assert_false(install(make_package(&p, 1, NULL)));
     assert_int_equal(e.kind, ERR_FORMAT);
+    /* a package as a file of a product, as old metapackages have them */
+    const char *meta = "<installer-gui-script minSpecVersion=\"1\"><choices-outline><line choice=\"c\"/>"
+                       "</choices-outline><choice id=\"c\"><pkg-ref id=\"com.example.a\"/></choice>"
+                       "<pkg-ref id=\"com.example.a\">#Payload</pkg-ref></installer-gui-script>";
+    const struct part inner = {.folder = "", .identifier = "com.example.a", .payload = hello};
+    assert_false(install(make_package(&inner, 1, meta)));
+    assert_non_null(strstr(e.text, "Payload is a package within the package"));
     /* a product for the other processor, here; extract lays it out all the same */
     const struct part parts[] = {{.folder = "a.pkg", .identifier = "com.example.a", .payload = hello}};
     const char *product = "<installer-gui-script minSpecVersion=\"1\"><options hostArchitectures=\"ppc\"/>"
@@ -430,7 +382,7 @@ static void show_entry(void *ctx, const struct flatpkg_entry *m)
 {
     (void)ctx;
     size_t n = strlen(shown);
-    snprintf(shown + n, sizeof shown - n, " %c%o:%s", m->type, m->mode, m->path);
+    snprintf(shown + n, sizeof shown - n, " %c%o:%s%s", m->type, m->mode, m->path, *m->refused ? "!" : "");
 }
 
 static void listed_and_extracted(void **state)
@@ -459,6 +411,17 @@ static void listed_and_extracted(void **state)
     assert_true(flatpkg_extract(volume_loop, fd, &options, to, true, &sum, &e));
     assert_true(there("usr/Payload") && there("usr/PackageInfo"));
     close(fd);
+    /* what an install would refuse is shown, and then said */
+    const struct archive_member twice[] = {{.name = "./x", .mode = 0100644, .data = "1"},
+                                           {.name = "./X", .mode = 0100644, .data = "2"},
+                                           {.name = NULL}};
+    const struct part clash = {.folder = "", .identifier = "com.example.clash", .payload = twice};
+    fd = make_package(&clash, 1, NULL);
+    shown[0] = '\0';
+    assert_false(flatpkg_list(volume_loop, fd, &options, false, &v, &sum, &e));
+    assert_string_equal(shown, "[com.example.clash 1.5 /] -644:x -644:X!");
+    assert_non_null(strstr(e.text, "an install would refuse it: \"X\""));
+    assert_false(install(fd));
     /* what fails leaves the folder as it was: absent, or empty */
     assert_true(files_remove(volume, "usr", &e));
     fd = package_file("killed!", 7);

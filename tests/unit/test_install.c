@@ -66,7 +66,7 @@ static void refused(void **state)
     assert_int_equal(out.code, -99);
     assert_false(install(HASH, -1, NULL));
     assert_int_equal(out.code, -99);
-    assert_false(install(HASH, fd, "x.zip"));
+    assert_false(install(HASH, fd, "x.rar"));
     assert_int_equal(out.code, -99);
     assert_false(install("", fd, "x.zip")); /* nothing proves it */
     assert_int_equal(e.cause, CAUSE_SIGNATURE);

@@ -44,14 +44,14 @@ static void a_full_one(void **state)
     assert_int_equal(i->relocate.count, 1);
     assert_int_equal(i->strict.count, 0);
     assert_string_equal(i->must_close.names[0], "org.z");
-    assert_int_equal(i->script_count, 3);
-    assert_string_equal(packageinfo_own_script(i, false)->file, "pre");
-    assert_int_equal(packageinfo_own_script(i, false)->timeout_s, 60);
-    assert_string_equal(packageinfo_own_script(i, true)->file, "postinstall");
+    assert_int_equal(i->script_count, 4);
+    assert_string_equal(packageinfo_own_script(i, "preinstall")->file, "pre");
+    assert_int_equal(packageinfo_own_script(i, "preinstall")->timeout_s, 60);
+    assert_string_equal(packageinfo_own_script(i, "postinstall")->file, "postinstall");
     assert_string_equal(i->scripts[1].file, "b/post");
     assert_string_equal(i->scripts[1].component_id, "org.x");
-    assert_int_equal(i->legacy_scripts.count, 1);
-    assert_string_equal(i->legacy_scripts.names[0], "preflight");
+    assert_non_null(packageinfo_own_script(i, "preflight"));
+    assert_null(packageinfo_own_script(i, "preupgrade"));
 }
 
 static void a_bare_one(void **state)
@@ -64,7 +64,7 @@ static void a_bare_one(void **state)
     assert_true(i->auth_root);
     assert_false(i->has_payload_element);
     assert_int_equal(i->script_count, 0);
-    assert_null(packageinfo_own_script(i, true));
+    assert_null(packageinfo_own_script(i, "postinstall"));
     assert_int_equal(i->postinstall_action, PACKAGEINFO_NONE);
     assert_string_equal(packageinfo_action_name(PACKAGEINFO_SHUTDOWN), "shutdown");
     i = decode("<pkg-info identifier=\"x\" auth=\"none\" postinstall-action=\"dance\"><payload "

@@ -16,10 +16,7 @@ static const struct record_component good = {.identifier = "com.example.a",
                                              .location = "/usr/local",
                                              .folder = "a.pkg",
                                              .has_payload = true,
-                                             .restart = true,
-                                             .preinstall = "preinstall",
-                                             .postinstall = "sub/post install",
-                                             .postinstall_s = 30};
+                                             .restart = true};
 
 static bool component(const struct record_component *c, struct record_component *got)
 {
@@ -30,6 +27,32 @@ static bool component(const struct record_component *c, struct record_component 
     return ok;
 }
 
+static bool script(struct record_script s)
+{
+    struct record_script got;
+    buf_init(&b, WORKER_RECORD_MAX);
+    assert_true(record_put_script(&b, &s, &e));
+    struct worker_fields f = fields();
+    bool ok = record_get_script(&f, &got, &e);
+    assert_true(!ok || (strcmp(got.file, s.file) == 0 && strcmp(got.kind, s.kind) == 0 &&
+                        got.timeout_s == s.timeout_s));
+    buf_release(&b);
+    return ok;
+}
+
+static bool bundle(struct record_bundle u)
+{
+    struct record_bundle got;
+    u.replace = true;
+    buf_init(&b, WORKER_RECORD_MAX);
+    assert_true(record_put_bundle(&b, &u, &e));
+    struct worker_fields f = fields();
+    bool ok = record_get_bundle(&f, &got, &e);
+    assert_true(!ok || (strcmp(got.path, u.path) == 0 && got.replace && !got.checked && !got.strict));
+    buf_release(&b);
+    return ok;
+}
+
 static void components(void **state)
 {
     (void)state;
@@ -37,15 +60,12 @@ static void components(void **state)
     assert_true(component(&good, &got));
     assert_string_equal(got.identifier, good.identifier);
     assert_string_equal(got.location, good.location);
-    assert_string_equal(got.postinstall, good.postinstall);
-    assert_true(got.has_payload && got.restart && !got.has_bom && got.postinstall_s == 30);
+    assert_true(got.has_payload && got.restart && !got.has_bom);
     buf_release(&b);
     static const char *const bad_paths[] = {"..", "a/..", "a//b", "./a", "a/", "/", "/a", "a\nb", "\xff"};
     for (size_t i = 0; i < sizeof bad_paths / sizeof *bad_paths; i++) {
-        c = good;
-        c.preinstall = bad_paths[i];
-        assert_false(component(&c, &got));
-        buf_release(&b);
+        assert_false(script((struct record_script){.kind = "preinstall", .file = bad_paths[i]}));
+        assert_false(bundle((struct record_bundle){.path = bad_paths[i]}));
         c = good;
         c.folder = bad_paths[i];
         assert_false(component(&c, &got));
@@ -63,10 +83,14 @@ static void components(void **state)
     c.identifier = "../evil";
     assert_false(component(&c, &got));
     buf_release(&b);
-    c = good;
-    c.preinstall_s = UINT64_MAX;
-    assert_false(component(&c, &got));
-    buf_release(&b);
+    assert_true(
+        script((struct record_script){.kind = "postflight", .file = "sub/post install", .timeout_s = 30}));
+    assert_false(script((struct record_script){.kind = "uninstall", .file = "a"}));
+    assert_false(script((struct record_script){.kind = "preinstall", .file = ""}));
+    assert_false(script((struct record_script){.kind = "preinstall", .file = "a", .timeout_s = UINT64_MAX}));
+    assert_true(bundle((struct record_bundle){.path = ""}));
+    assert_true(bundle((struct record_bundle){.path = "A.app", .id = "com.example.a", .version = "1"}));
+    assert_false(bundle((struct record_bundle){.path = "A.app", .id = "com.example\n"}));
 }
 
 /* Whatever the bytes are: no getter reads outside them, and none takes less or more than all. */

@@ -248,6 +248,41 @@ static void tables_of_contents(void **state)
 #undef FILE_AT
 }
 
+/* xz and lzma: named by few writers, read like any other. */
+static void rarer_encodings(void **state)
+{
+    (void)state;
+    static const char xz[] = "\xfd\x37\x7a\x58\x5a\x00\x00\x01\x69\x22\xde\x36\x02\x00\x21\x01"
+                             "\x16\x00\x00\x00\x74\x2f\xe5\xa3\xe0\x00\x10\x00\x0b\x5d\x00\x34"
+                             "\x19\x49\xee\x8d\xe9\x4f\x7e\x15\xe0\x00\x00\x00\x80\x88\xf9\xe5"
+                             "\x00\x01\x23\x11\xb8\xe2\x9f\xf4\x90\x42\x99\x0d\x01\x00\x00\x00"
+                             "\x00\x01\x59\x5a";
+    static const char lzma[] = "\x5d\x00\x00\x80\x00\xff\xff\xff\xff\xff\xff\xff\xff\x00\x34\x19"
+                               "\x49\xee\x8d\xe9\x4f\x7f\x35\xc5\xa3\xff\xff\x78\xa4\x00\x00";
+    const struct {
+        const char *style, *bytes;
+        size_t n;
+    } rows[] = {{"application/x-xz", xz, sizeof xz - 1}, {"application/x-lzma", lzma, sizeof lzma - 1}};
+    for (size_t i = 0; i < 2; i++) {
+        struct arena *a = arena_open();
+        const char *toc = arena_printf(a,
+                                       HEAD "<file id=\"1\"><name>PackageInfo</name><type>file</type><data>"
+                                            "<offset>20</offset><length>%zu</length><size>17</size>"
+                                            "<encoding style=\"%s\"/></data></file>" TAIL,
+                                       rows[i].n, rows[i].style);
+        int fd = package_xar(toc, rows[i].bytes, rows[i].n);
+        struct buf b;
+        buf_init(&b, 100);
+        const struct xar *x = xar_open(a, fd, &e);
+        if (!x || !xar_load(x, xar_find(x, "PackageInfo"), &b, &e))
+            fail_msg("%s: %s", rows[i].style, e.text);
+        assert_string_equal(buf_str(&b), "hello hello hello");
+        buf_release(&b);
+        close(fd);
+        arena_free(a);
+    }
+}
+
 /* Any byte changed is either noticed or does not matter: members never come out different. */
 static void every_byte_changed(void **state)
 {
@@ -355,8 +390,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(real_packages),      cmocka_unit_test(synthetic_packages),
         cmocka_unit_test(malformed_packages), cmocka_unit_test(what_is_in_a_real_one),
-        cmocka_unit_test(tables_of_contents), cmocka_unit_test(every_byte_changed),
-        cmocka_unit_test(written_and_read),
+        cmocka_unit_test(tables_of_contents), cmocka_unit_test(rarer_encodings),
+        cmocka_unit_test(every_byte_changed), cmocka_unit_test(written_and_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
