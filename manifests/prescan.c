@@ -514,7 +514,7 @@ static bool read_root(struct scan *s)
     size_t quotes = 0;
     for (const char *q = t.at; q < s->p; q++)
         quotes += *q == '"';
-    if (quotes % 2) /* libplist looks for the closing one further on */
+    if (quotes % 2 || t.name[t.len] == '/') /* libplist reads on for the other quote; "/" is no attribute */
         return prescan_bad(s, t.at, "a malformed <plist>");
     s->stack[0] = (struct frame){.element = PLIST, .at = t.at};
     do {
