@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 : "${VERSION:?}" "${DOMAIN:?}"
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}"
-MAX_BYTES=4194304 # what MDM fetches during Setup Assistant is to be small
+MAX_BYTES=4000000 # what MDM fetches during Setup Assistant is to be small
 maker=${MAKER:-build/daybreak}
 out=build/daybreak-$VERSION.pkg
 program=build/macos/daybreak

@@ -70,7 +70,7 @@ program() {
         mkdir -p "$folder" && echo "$libs" >"$folder/libs"
         static=
         for l in curl nghttp2 ssl crypto plist archive bz2 lzma z expat utf8proc jansson; do static="$static $libs/lib/lib$l.a"; done
-        ours "$arch" "$folder" "-isystem $libs/include -DCURL_STATICLIB -DLIBPLIST_STATIC -DUTF8PROC_STATIC" "$folder/daybreak" OPT='-O2 -g0' \
+        ours "$arch" "$folder" "-isystem $libs/include -DCURL_STATICLIB -DLIBPLIST_STATIC -DUTF8PROC_STATIC" "$folder/daybreak" OPT='-Os -g0' \
             PKG_LIBS="$static" LDHARD='-mlinker-version=609 -Wl,-dead_strip -Wl,-S -Wl,-adhoc_codesign -Wl,-exported_symbol,__mh_execute_header'
         # a crash report of a Mac is read with the names that do not travel along (the signature is made anew)
         mkdir -p "$folder/stripped"

@@ -246,7 +246,7 @@ MODES = {
 
 def installed(w, package, system):
     """Install by our own engine into a root, look at each file's mode, at the jobs, at what the uninstaller forgets."""
-    assert os.path.getsize(package) <= 4 << 20, os.path.getsize(package)
+    assert os.path.getsize(package) <= 4000000, os.path.getsize(package)
     offer(w, package, receipts=receipts_of([(DOMAIN + '.pkg', VERSION)]))
     mac = w.mac(name='mac' + system)
     mac.facts['os_vers'] = system
