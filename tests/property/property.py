@@ -139,12 +139,14 @@ def spoilt(rnd, scene):
     places = [(c, n) for c, items in sorted(scene['catalogs'].items()) if c != 'elsewhere' for n in range(len(items))]
     if not places:
         return None
-    c, n = rnd.choice(places)
+    # The smaller the family, the more there is outside it that must not change.
+    c, n = min(rnd.sample(places, min(6, len(places))),
+               key=lambda p: len(invariants.relatives(scene, nfc(scene['catalogs'][p[0]][p[1]]['name']))))
     scene = copy.deepcopy(scene)
     scene['spoilt'] = True
     item = scene['catalogs'][c][n]
     name = nfc(item['name'])
-    how = rnd.choice(['name', 'version', 'whole', 'key', 'key', 'key', 'key', 'condition', 'extra'])
+    how = rnd.choice(['name', 'version', 'whole', 'whole', 'key', 'key', 'key', 'condition', 'extra'])
     if how in ('name', 'version') and rnd.random() < 0.5:
         del item[how]
         how = 'no ' + how
