@@ -218,6 +218,7 @@ def relatives(scene, name):
             others = [n for k in ('requires', 'update_for') for r in strings_or_one(i, k) for n in meant(r, names)]
             receipts = i.get('receipts') if isinstance(i.get('receipts'), list) else []
             others += ['package ' + str(r.get('packageid')) for r in receipts if isinstance(r, dict)]
+            others.append(split(mine)[0])  # Office-2019 is read as Office in version 2019
             for other in others:
                 near[mine].add(other)
                 near[other].add(mine)
