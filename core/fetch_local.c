@@ -37,8 +37,12 @@ bool fetch_local_open(struct fetch_local *file, const char *path, struct fetch_v
 {
     struct stat st;
     *file = (struct fetch_local){.fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
-    if (file->fd < 0)
-        return err_sys(e, "open");
+    if (file->fd < 0) {
+        err_sys(e, "open");
+        if (e && e->kind == ERR_NOT_FOUND)
+            e->cause = CAUSE_HTTP_4XX; /* what helps is the same as with a server's 404 */
+        return false;
+    }
     if (fstat(file->fd, &st) != 0) {
         err_sys(e, "stat");
         fetch_local_close(file);

@@ -305,7 +305,8 @@ enum plan_state detect_installed(struct detect *d, const struct pkginfo *p)
     for (size_t i = 0; i < n; i++) {
         held = hold(d, p, i, by_installs);
         if (held == EVIDENCE_BAD) {
-            log_warn("%s %s: %s; it counts as installed", p->name, p->version, detect_reason(d, p));
+            log_warn("catalog %s: %s %s: %s; it counts as installed", p->catalog, p->name, p->version,
+                     detect_reason(d, p));
             return PLAN_THIS;
         }
         if (held == EVIDENCE_OLDER || held == EVIDENCE_ABSENT)

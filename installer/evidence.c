@@ -217,7 +217,10 @@ enum evidence_held evidence_install(struct evidence *ev, const struct pkginfo *p
     case INSTALLS_BAD:
         break;
     }
-    say(ev, "%s: type %s is not known", where, it->type_text ? it->type_text : "(none)");
+    if (it->type_text)
+        say(ev, "%s: type \"%s\" is none that Munki knows", where, it->type_text);
+    else
+        say(ev, "%s: type is missing, or no text", where);
     return EVIDENCE_BAD;
 }
 

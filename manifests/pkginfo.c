@@ -175,9 +175,6 @@ static void decode_installs(struct decoding *d, const struct value *dict, struct
             to->comparison_key ? version_str(d, from, where, to->comparison_key) : to->short_version;
         to->minimum_update_version = version_str(d, from, where, "minimum_update_version");
         to->md5 = props_str(from, "md5checksum");
-        if (to->type == INSTALLS_BAD)
-            warn(d, arena_printf(d->a, "%stype: %s is none that Munki knows", where,
-                                 to->type_text ? to->type_text : "nothing"));
     }
 }
 

@@ -20,8 +20,9 @@ static void uninstall(struct plan_work *w, const struct plan_mention *m, const c
 static void feature(struct plan_work *w, const struct plan_mention *m, const char *entry,
                     const struct plan_catalogs *c)
 {
-    (void)m, (void)c;
-    plan_strings_add(w->a, &w->featured, entry, names_nfc(w->a, entry));
+    (void)c;
+    if (plan_strings_add(w->a, &w->featured, entry, names_nfc(w->a, entry)))
+        names_put(w->featured_by, entry, arena_strdup(w->a, m->manifest));
 }
 
 static void list(struct plan_work *w, const struct manifest_section *s, const struct plan_catalogs *c,
@@ -189,6 +190,7 @@ static void init(struct plan_work *w)
     w->warned = names_open(a);
     w->processed_install_names = names_open(a);
     w->kept = names_open(a);
+    w->featured_by = names_open(a);
     plan_entries_init(a, &w->installs);
     plan_entries_init(a, &w->removals);
     plan_entries_init(a, &w->optional);

@@ -150,7 +150,8 @@ void plan_check_featured(struct plan_work *w)
     for (size_t i = 0; i < value_count(w->featured.array); i++) {
         const char *name = value_str(value_at(w->featured.array, i));
         if (!names_has(w->optional.by_name, names_nfc(w->a, name)))
-            plan_warn(w, "%s is in featured_items but not among the optional installs", name);
+            plan_warn(w, "%s (featured_items in manifest %s) is not among the optional installs", name,
+                      (const char *)names_get(w->featured_by, name));
     }
 }
 

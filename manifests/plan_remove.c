@@ -235,11 +235,13 @@ static bool remove_item(struct plan_work *w, const struct removal *r)
     return true;
 }
 
+/* *why: what is wrong with it where there is none. */
 static struct catalog_list candidates(struct plan_work *w, const struct plan_catalogs *c,
-                                      const struct plan_name *n)
+                                      const struct plan_name *n, const char **why)
 {
     struct catalog_list one = {0};
 
+    *why = arena_printf(w->a, "it is in none of the catalogs %s", c->text);
     if (!n->version[0])
         return plan_all_named(w, c, n->name);
     const struct plan_found *found = plan_search(w, c, n->name, n->version, false);
@@ -247,6 +249,10 @@ static struct catalog_list candidates(struct plan_work *w, const struct plan_cat
         one.entries = arena_array(w->a, 1, sizeof(struct catalog_entry *));
         one.entries[0] = found->entry;
         one.count = 1;
+    } else if (found->rejections[0]) {
+        *why = found->rejections[0];
+    } else if (plan_all_named(w, c, n->name).count > 0) {
+        *why = arena_printf(w->a, "it is in the catalogs %s, but not in version %s", c->text, n->version);
     }
     return one;
 }
@@ -269,9 +275,10 @@ bool plan_remove(struct plan_work *w, const struct plan_mention *m, const char *
     }
     plan_strings_add(w->a, &w->processed_uninstalls, n.spelled_name, n.name);
     w->changes++;
-    struct catalog_list list = candidates(w, c, &n);
+    const char *why;
+    struct catalog_list list = candidates(w, c, &n, &why);
     if (list.count == 0)
-        return refuse(w, m, n.name, arena_printf(w->a, "it is in none of the catalogs %s", c->text));
+        return refuse(w, m, n.name, why);
     for (size_t i = 0; i < list.count && !r.item; i++)
         if (plan_evidence(w, list.entries[i])) {
             r.item = list.entries[i];

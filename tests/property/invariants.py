@@ -19,6 +19,13 @@ def dictionaries(items):
     return [i for i in items if isinstance(i, dict) and isinstance(i.get('name'), str) and i['name']]
 
 
+def meant(reference, names):
+    """The names that a requirement or an update may mean: by the rule for versions, or word for word, as updates and
+    dependents are looked up: "A-3.1-2" is A in version 3.1-2 there."""
+    text = nfc(reference.rsplit('/', 1)[-1])
+    return {split(text)[0]} | {n for n in names if text == n or text.startswith(n + '-')}
+
+
 class Look:
     """One decision and where it came from."""
 
@@ -58,9 +65,10 @@ class Look:
         for name, all_ in self.items.items():
             for i in all_:
                 for r in strings_or_one(i, 'requires'):
-                    links[name].add(('requires', split(nfc(r))[0]))
+                    links[name] |= {('requires', n) for n in meant(r, self.items)}
                 for r in strings_or_one(i, 'update_for'):
-                    links[split(nfc(r))[0]].add(('updates', name))
+                    for n in meant(r, self.items):
+                        links[n].add(('updates', name))
         return links
 
 
@@ -142,7 +150,7 @@ def order(look):
     before = []
     for e in look.info['managed_installs']:
         for r in strings_or_one(e, 'requires'):
-            name, version = split(nfc(r))
+            name, version = split(nfc(r.rsplit('/', 1)[-1]))
             if any(n == name and (not version or compare(v, version) >= 0) for n, v in before):
                 continue
             if any(machine.state(i) != ABSENT for i in look.items.get(name, [])):
@@ -185,7 +193,7 @@ def apart(look):
         if name_of(e) in gone:
             yield '%s is to be removed and to be installed' % e['name']
         for r in strings_or_one(e, 'requires'):
-            if split(nfc(r))[0] in gone:
+            if split(nfc(r.rsplit('/', 1)[-1]))[0] in gone:
                 yield '%s is to be removed, and %s, which requires it, to be installed' % (r, e['name'])
 
 
@@ -203,12 +211,14 @@ def relatives(scene, name):
     """The names whose decision may hang on the item: all that requirements, updates and shared packages lead to,
     in either direction."""
     near = collections.defaultdict(set)
+    names = {nfc(i['name']) for items in scene['catalogs'].values() for i in dictionaries(items)}
     for items in scene['catalogs'].values():
         for i in dictionaries(items):
             mine = nfc(i['name'])
-            others = [split(nfc(r))[0] for k in ('requires', 'update_for') for r in strings_or_one(i, k)]
+            others = [n for k in ('requires', 'update_for') for r in strings_or_one(i, k) for n in meant(r, names)]
             receipts = i.get('receipts') if isinstance(i.get('receipts'), list) else []
             others += ['package ' + str(r.get('packageid')) for r in receipts if isinstance(r, dict)]
+            others.append(split(mine)[0])  # Office-2019 is read as Office in version 2019
             for other in others:
                 near[mine].add(other)
                 near[other].add(mine)

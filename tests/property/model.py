@@ -164,6 +164,8 @@ class Model:
             return self.plist_state(entry, path)
         if kind == 'application' and not path:
             return self.application_state(entry)
+        if kind == 'bundle' and path + '/Contents/Info.plist' not in self.scene['files']:
+            return self.plist_state(entry, path + '/Resources/Info.plist')
         if kind in ('bundle', 'application'):
             return self.plist_state(entry, path + '/Contents/Info.plist')
         return None
@@ -496,6 +498,7 @@ class Model:
                 seen.add(nfc(other['name']))
                 if any(nfc(r) in refs for r in strings(other, 'requires')) and self.evidence(other):
                     if not self.remove(other['name'], catalogs):
+                        seen.discard(nfc(other['name']))  # the next catalog tries it again
                         ok = False
                         break
         if not ok:
@@ -579,7 +582,8 @@ class Model:
                  'uninstallable': bool(item.get('uninstallable') and item.get('uninstall_method')),
                  'installer_item_size': size, 'installed_size': item.get('installed_size', size)}
         for k in ('category', 'developer', 'featured', 'icon_name', 'icon_hash', 'requires', 'RestartAction', 'OnDemand',
-                  'minimum_os_version', 'localized_strings'):
+                  'minimum_os_version', 'localized_strings', 'preinstall_alert', 'preuninstall_alert', 'preupgrade_alert',
+                  'update_available'):
             if k in item:
                 entry[k] = item[k]
         if item.get('installer_item_location') and item.get('precache') and not item.get('note') and not note:

@@ -134,20 +134,13 @@ def comparable(scene, info):
 JUNK = [5, 1.5, True, '', 'text', [], [1], ['a', 2], {}, {'a': {'b': []}}, b'\0\1', [{}], [['x']], 'x' * 3000, '\u202e\u0301']
 
 
-def spoilt(rnd, scene):
-    """One item of a catalog with something wrong; -> scene, its name, what was done. Its family as it was."""
-    places = [(c, n) for c, items in sorted(scene['catalogs'].items()) if c != 'elsewhere' for n in range(len(items))]
-    if not places:
-        return None
-    c, n = rnd.choice(places)
-    scene = copy.deepcopy(scene)
-    scene['spoilt'] = True
+def spoil(rnd, scene, c, n):
+    """Something wrong with one item of a catalog; -> what."""
     item = scene['catalogs'][c][n]
-    name = nfc(item['name'])
-    how = rnd.choice(['name', 'version', 'whole', 'key', 'key', 'key', 'key', 'condition', 'extra'])
-    if how in ('name', 'version') and rnd.random() < 0.5:
-        del item[how]
-        how = 'no ' + how
+    where = '%s: item %d, %s: ' % (c, n + 1, item['name'])
+    how = rnd.choice(['no name', 'no version', 'name', 'version', 'whole', 'whole', 'key', 'key', 'key', 'condition', 'extra'])
+    if how.startswith('no '):
+        del item[how[3:]]
     elif how in ('name', 'version'):
         item[how] = rnd.choice([j for j in JUNK if not isinstance(j, str) or not j])
     elif how == 'whole':
@@ -157,13 +150,41 @@ def spoilt(rnd, scene):
     elif how == 'extra':
         item['daybreak'] = rnd.choice(JUNK)
     else:
-        key = rnd.choice(sorted(k for k in item if k not in ('name', 'version')) +
+        how = rnd.choice(sorted(k for k in item if k not in ('name', 'version')) +
                          ['requires', 'installs', 'receipts', 'update_for', 'installer_type', 'installed_size', 'OnDemand',
                           'minimum_os_version', 'supported_architectures', 'items_to_copy', 'blocking_applications'])
-        # A relation to others that is lost changes their decision by right: only this item's own family may differ.
-        item[key] = rnd.choice(JUNK)
-        how = 'key ' + key
-    return scene, name, '%s: item %d, %s: %s' % (c, n + 1, name, how)
+        item[how] = rnd.choice(JUNK)
+    return where + how
+
+
+def littered(rnd, scene, client):
+    """Bad items between the good ones, wherever the client looks: nobody's decision may change by right."""
+    bad = copy.deepcopy(scene)
+    bad['spoilt'] = True
+    for c in sorted(invariants.Look(scene, client, {}, []).catalogs() & set(bad['catalogs'])):
+        for _ in range(rnd.randint(1, 4)):
+            item = rnd.choice(JUNK + [{'name': 'Zulu'}, {'version': '1', 'autoremove': True}, {'name': 5, 'version': '1'},
+                                      {'name': 'Zulu', 'version': [], 'requires': 5}, {'name': '', 'version': '1'}])
+            bad['catalogs'][c].insert(rnd.randint(0, len(bad['catalogs'][c])), item)
+    return bad, set(), 'by bad items in between'
+
+
+def spoilt(rnd, scene, client):
+    """Up to three items that the client may see, spoilt; -> scene, the names that may change by right, what was done.
+    The smaller the families, the more there is outside them that must not change."""
+    reach = invariants.Look(scene, client, {}, []).catalogs()
+    places = [(c, n) for c in sorted(reach) for n in range(len(scene['catalogs'].get(c, [])))]
+    families = {p: invariants.relatives(scene, nfc(scene['catalogs'][p[0]][p[1]]['name'])) for p in places}
+    few = sorted(rnd.sample(places, min(8, len(places))), key=lambda p: len(families[p]))[:3]
+    family, bad = set(), copy.deepcopy(scene)
+    bad['spoilt'], said = True, []
+    for c, n in few:
+        if isinstance(bad['catalogs'][c][n].get('name'), str) and 'version' in bad['catalogs'][c][n]:
+            said.append(spoil(rnd, bad, c, n))
+            family |= families[c, n]
+    for name in list(family):
+        family |= invariants.relatives(bad, name)
+    return (bad, family, ', '.join(said)) if said else None
 
 
 def reordered(program, scene, client, info, rnd):
@@ -179,14 +200,13 @@ def reordered(program, scene, client, info, rnd):
 def harmed(program, scene, client, info, rnd):
     if scene['facts']['available_disk_space_kb'] < 1 << 29:
         return []  # everybody hangs on everybody there
-    made = spoilt(rnd, scene)
+    made = rnd.choice([littered, spoilt])(rnd, scene, client)
     if not made:
         return []
-    bad, name, how = made
+    bad, family, how = made
     with Folder(bad) as folder:
         got, found = examine(program, bad, client, folder, False)
     if info is not None and got is not None:
-        family = invariants.relatives(scene, name) | invariants.relatives(bad, name)
         a, b = invariants.outside(info, family), invariants.outside(got, family)
         found += invariants.differences(a, b, 'others')
     elif info is not None and not found:
@@ -202,6 +222,8 @@ def trial(program, scene, rnd):
         for client in scene['clients']:
             decisions[client], said = examine(program, scene, client, folder, client == chosen)
             found += [(client, s) for s in said]
+    # The longest decision has the most that may change.
+    chosen = max(scene['clients'], key=lambda c: sum(map(len, (decisions[c] or {}).values())))
     for more in (reordered, harmed):
         if not found:
             found += [(chosen, s) for s in more(program, scene, chosen, decisions[chosen], rnd)]

@@ -106,7 +106,9 @@ class Maker:
                 scene['files'][path + '/Contents/Info.plist'] = {'CFBundleShortVersionString': have,
                                                                  'CFBundleIdentifier': 'com.example.a%d' % number,
                                                                  'CFBundleName': 'App %d' % number}
-                if self.chance(0.2):  # where the short version is missing, the other one counts
+                if kind == 'bundle' and self.chance(0.3):
+                    scene['files'][path + '/Resources/Info.plist'] = scene['files'].pop(path + '/Contents/Info.plist')
+                elif self.chance(0.2):  # where the short version is missing, the other one counts
                     file = scene['files'][path + '/Contents/Info.plist']
                     file['CFBundleVersion'] = file.pop('CFBundleShortVersionString')
             if self.chance(0.3):

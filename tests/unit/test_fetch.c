@@ -926,7 +926,7 @@ static void files(void **state)
     assert_body(GET(.urls = {u}, .have = &v), 100, 0);
     close(fd);
     assert_failed(GET(.urls = {arena_printf(memory, "file://%s/missing", root)}), ERR_NOT_FOUND,
-                  CAUSE_INTERNAL);
+                  CAUSE_HTTP_4XX);
     assert_failed(GET(.urls = {arena_printf(memory, "file://%s", root)}), ERR_REFUSED, CAUSE_FORMAT);
     assert_failed(GET(.urls = {"file://elsewhere/x"}), ERR_REFUSED, CAUSE_FORMAT);
     assert_failed(GET(.urls = {"file:///a%00b"}), ERR_REFUSED, CAUSE_FORMAT);

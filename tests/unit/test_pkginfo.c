@@ -174,7 +174,7 @@ static void reads_installs(void **state)
     assert_string_equal(p->installs[0].expected, "1.2");
     assert_string_equal(p->installs[1].expected, "9");
     assert_int_equal(p->installs[2].type, INSTALLS_BAD);
-    assert_non_null(strstr(warning, "installs[2].type"));
+    assert_null(warning); /* what follows from it is said where the evidence is looked at */
 
     p = decode(a, "<key>installs</key><array><string>x</string></array>", &warning);
     assert_int_equal(p->installs_count, 0);
