@@ -17,7 +17,7 @@ ours() {
     arch=$1 folder=$2 cflags=$3 target=$4
     shift 4
     toolchain "$arch" "$sdk" "$top/build/macos/bin"
-    "$MAKE" -s -j"$J" OS=darwin BREW= CC="$CC" AR="$AR" BUILD="$folder" PKG_CFLAGS="$cflags" "$@" "$target"
+    "$MAKE" -s -j"$J" OS=darwin BREW= FAST= CC="$CC" AR="$AR" BUILD="$folder" PKG_CFLAGS="$cflags" "$@" "$target"
 }
 
 # The headers of the same libraries that this system's own build uses, away from its other headers.
@@ -26,7 +26,7 @@ host_headers() {
     rm -rf "$to" && mkdir -p "$to"
     multi=/usr/include/$(gcc -print-multiarch 2>/dev/null || dpkg-architecture -qDEB_HOST_MULTIARCH)
     for h in curl openssl plist lzma lzma.h expat.h expat_external.h jansson.h jansson_config.h utf8proc.h archive.h \
-        archive_entry.h zlib.h zconf.h; do
+        archive_entry.h zlib.h zconf.h bzlib.h; do
         found=
         for dir in /usr/include "$multi"; do
             [ -e "$dir/$h" ] || continue

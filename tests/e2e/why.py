@@ -115,7 +115,7 @@ EXPECTED = [
     ('Checked', 'install', 'installcheck_script says not installed: exited with 0', 'installs says not asked: installcheck_script'),
     ('Versioned', 'install', 'version_script says older: .*1.5 is older than 2.0'),
     ('Hashed', 'install', 'another MD5 checksum'),
-    ('Bad', 'present', 'says malformed: type odd is not known'),
+    ('Bad', 'present', 'says malformed: type "odd" is none that Munki knows'),
     ('Demand', 'install', 'OnDemand says absent'),
     ('NoEvidence', 'present', 'nothing says installed: the item has no installs, receipts or check script'),
     # which version, and why not another
