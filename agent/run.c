@@ -245,7 +245,6 @@ static void write_report(struct run *r, bool archive)
     }
 }
 
-/* Look again, now that everything was tried: what is left is what InstallInfo.plist must say. */
 static bool row_done(void *ctx, const struct plan_item *item)
 {
     const struct run *r = ctx;
@@ -259,6 +258,7 @@ static bool row_done(void *ctx, const struct plan_item *item)
     return false;
 }
 
+/* Look again, now that everything was tried: what is left is what InstallInfo.plist must say. */
 static void settle(struct run *r)
 {
     struct err e;

@@ -5,6 +5,7 @@ import json
 import os
 import plistlib
 import re
+import select
 import shutil
 import signal
 import socket
@@ -815,6 +816,51 @@ def test_second_run_finds_the_lock(w):
         p.communicate(timeout=lib.DEADLINE)
     assert p.returncode == 0
     assert expect(mac('status', '--line'), 0).out.startswith('OK ')
+
+
+def joined(mac):
+    """A second run with a terminal: its process and what it prints, as a function that waits for words."""
+    ours, theirs = os.openpty()
+    p = subprocess.Popen(mac.argv('run'), stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    said = b''
+
+    def until(words):
+        nonlocal said
+        while words not in said:
+            ready, _, _ = select.select([ours], [], [], lib.DEADLINE)
+            assert ready, said
+            try:
+                more = os.read(ours, 4096)
+            except OSError:
+                more = b''
+            assert more, said
+            said += more
+    return p, until
+
+
+def test_a_run_that_is_joined_gives_its_own_code(w):
+    """with a terminal a second run shows the first and ends with its code; one that was killed has no success"""
+    mac = w.mac()
+    w.repo.simple('First')
+    w.repo.publish('First')
+    expect(mac.run(), 0)  # status.json says 0 of this one
+    w.repo.simple('Slow', scripts={'postinstall': SLOW})
+    w.repo.publish('First', 'Slow')
+    for killed in (True, False):
+        p = mac.start('run', '--scripts', 'run')
+        wait_for(lambda: os.path.exists(mac.path('started')) and mac.status()['current'] == 'slow')
+        second, until = joined(mac)
+        until(b'slow')
+        script = int(lib.read(mac.path('started')))
+        if killed:
+            p.kill()
+            until(b'process %d ended without finishing its run: run again' % p.pid)
+        open(mac.path('go'), 'w').close()
+        p.communicate(timeout=lib.DEADLINE)
+        assert second.wait(lib.DEADLINE) == (1 if killed else 0), second.returncode
+        wait_for(lambda: not os.path.exists('/proc/%d' % script) if os.path.isdir('/proc') else True)
+        os.remove(mac.path('started'))
 
 
 def test_stop_finishes_the_step_in_hand(w):
