@@ -7,6 +7,7 @@ system where there is one. Prints a table and writes build/bench.tsv; exits 0 wh
 """
 import argparse
 import hashlib
+import math
 import os
 import random
 import shutil
@@ -311,24 +312,66 @@ def bench_memory():
     row('peak memory of a run that installs 100 MB', figures[100], 'MB', 'the same with 1 GB', figures[1000], ('=', 24))
 
 
-def bench_check():
+def catalog(items):
+    """pkginfos of about 2 KB as a repository of ten years has them: three versions a name, some that require
+    another or update one, receipts beside installs."""
     rng = random.Random(SEED)
-    folder = DATA + '/check'
-    names = ['App%05d' % i for i in range(1000)]
-    repository(folder + '/repo', [pkginfo(n, '1.%d' % (i % 7), rng) for i, n in enumerate(names)], names[:50], [])
+    out = []
+    for i in range(items):
+        name = 'App%05d' % (i // 3)
+        more = ''
+        if i % 5 == 0:
+            more += '\t\t<key>requires</key>\n\t\t<array>\n\t\t\t<string>App%05d</string>\n\t\t</array>\n' % (i // 30)
+        if i % 11 == 0:
+            more += '\t\t<key>update_for</key>\n\t\t<array>\n\t\t\t<string>App%05d</string>\n\t\t</array>\n' % (i // 7)
+        if i % 2 == 0:
+            more += ('\t\t<key>receipts</key>\n\t\t<array>\n\t\t\t<dict>\n\t\t\t\t<key>packageid</key>\n\t\t\t\t<string>com.example.%s'
+                     '</string>\n\t\t\t\t<key>version</key>\n\t\t\t\t<string>1.%d</string>\n\t\t\t</dict>\n\t\t</array>\n'
+                     % (name, i % 7))
+        out.append(pkginfo(name, '1.%d' % (i % 7), rng)[:-len('\t</dict>\n')] + more + '\t</dict>\n')
+    return out
+
+
+def checking(items):
+    """A whole `daybreak check` of 200 managed items of a catalog of that many: its figures and the catalog's path."""
+    folder = DATA + '/check%d' % items
+    repository(folder + '/repo', catalog(items), ['App%05d' % i for i in range(min(200, (items + 2) // 3))], [])
     write_plists(folder, folder + '/repo')
     os.makedirs(folder + '/root')
-    python = shutil.which('python3')
-    a, b, _ = compare(command(PROGRAM, 'check', '--quiet', '--output', folder + '/out.plist', '--root', folder + '/root',
-                              '--prefs', folder + '/prefs.plist', '--facts', folder + '/facts.plist'),
-                      command(python, '-c', 'pass'))
-    row('check, catalog of 1,000 items: CPU', med(a.cpu) * 1000, 'ms', 'python3 -c pass', med(b.cpu) * 1000, None)
-    a, b, _ = compare(command(PROGRAM, '--version'), command(python, '-c', 'pass'))
-    row('start-up: daybreak --version: CPU', med(a.cpu) * 1000, 'ms', 'python3 -c pass', med(b.cpu) * 1000, None)
-    row('start-up: daybreak --version: wall', med(a.wall) * 1000, 'ms', 'python3 -c pass', med(b.wall) * 1000, None)
+    return folder + '/repo/catalogs/production', (
+        PROGRAM, 'check', '--quiet', '--output', folder + '/out.plist', '--root', folder + '/root', '--prefs',
+        folder + '/prefs.plist', '--facts', folder + '/facts.plist')
 
 
-BENCHES = {'unpack': bench_unpack, 'verify': bench_verify, 'download': bench_download, 'memory': bench_memory, 'check': bench_check}
+def bench_catalog():
+    python, cpu, size = shutil.which('python3'), {}, {}
+    load = 'import plistlib, sys; plistlib.load(open(sys.argv[1], "rb"))'
+    for items in (100, 1000, 10000, 50000):
+        path, argv = checking(items)
+        size[items] = os.path.getsize(path)
+        name = 'check of 200 items, catalog of %s (%.1f MB)' % (format(items, ','), size[items] / 1e6)
+        a, b, _ = compare(command(*argv), command(BENCH, 'plist', path))
+        cpu[items] = med(a.cpu)
+        row(name + ': CPU', med(a.cpu) * 1000, 'ms', 'plist_from_memory', med(b.cpu) * 1000,
+            ('x', 0.25) if items == 10000 else None)
+        if items >= 10000:
+            a, b, _ = compare(command(*argv), command(python, '-c', load, path))
+            row(name + ': wall', med(a.wall) * 1000, 'ms', 'plistlib', med(b.wall) * 1000, ('x', 0.04))
+        if items == 10000:
+            once([BENCH, 'peak', DATA + '/peak', *argv])
+            with open(DATA + '/peak') as f:
+                row(name + ': peak memory', int(f.read()) / 1e6, 'MB', 'the catalog', size[items] / 1e6, ('=', 48))
+        shutil.rmtree(DATA + '/check%d' % items)
+    idle, _, __ = compare(command(PROGRAM, '--version'), command(python, '-c', 'pass'))
+    start = med(idle.cpu)
+    row('start-up: daybreak --version: CPU', start * 1000, 'ms', 'python3 -c pass', med(_.cpu) * 1000, None)
+    for few, many in ((1000, 10000), (10000, 50000)):
+        grows = math.log((cpu[many] - start) / max(cpu[few] - start, 1e-4)) / math.log(size[many] / size[few])
+        row('growth of its CPU with the bytes, %s to %s' % (format(few, ','), format(many, ',')), grows, '', 'in proportion',
+            1.0, ('=', 1.1))
+
+
+BENCHES = {'unpack': bench_unpack, 'verify': bench_verify, 'download': bench_download, 'memory': bench_memory, 'catalog': bench_catalog}
 
 
 def main():
