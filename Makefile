@@ -115,7 +115,7 @@ $(BUILD)/bench: tests/bench/bench.c $(LIB)
 	$(if $(V),,@echo "  BENCH $@")
 	$(Q)$(COMPILE) -Wno-missing-prototypes -o $@ $< $(LDHARD) $(LIB) $(PKG_LIBS)
 
-test-programs: $(UNIT_BINS)
+test-programs: $(BUILD)/bench $(UNIT_BINS)
 replay-programs: $(REPLAYS)
 
 check: deps ## every test there is, in about five minutes; prints a table

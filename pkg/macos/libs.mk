@@ -1,13 +1,14 @@
 # The libraries of one slice, called by libs.sh in a folder with their unpacked sources. Only what Daybreak uses is compiled:
 # no command-line tools, no engines, no protocol but HTTP. The configuration headers are written by hand for macOS 10.13
 # and later (config/), so that nothing is guessed by running programs and a build is the same everywhere.
-CFLAGS = -O2 -g0 -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fvisibility=hidden -Wno-everything
+# Small where speed is nothing, so that the package stays below its 4 MB; decoders and OpenSSL's assembly are fast as ever.
+CFLAGS = -Os -g0 -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fvisibility=hidden -Wno-everything
 LIBS   = z lzma bz2 expat utf8proc jansson nghttp2 plist archive curl
 
 all: $(LIBS:%=$(OUT)/lib/lib%.a) $(OUT)/lib/libssl.a headers
 
 z_SRC = $(filter-out %/gz%.c,$(wildcard zlib/*.c))
-z_CFLAGS = -DHAVE_UNISTD_H -DHAVE_STDARG_H -DHAVE_HIDDEN
+z_CFLAGS = -O2 -DHAVE_UNISTD_H -DHAVE_STDARG_H -DHAVE_HIDDEN
 
 # decoders alone: nothing is compressed with it
 X = xz-utils/src
@@ -15,9 +16,10 @@ lzma_SRC = $(X)/common/tuklib_cpucores.c $(X)/common/tuklib_physmem.c \
     $(filter-out %_encoder.c %tablegen.c %_small.c %easy_preset.c %_mt.c %outqueue.c,$(wildcard $(X)/liblzma/check/*.c $(X)/liblzma/common/*.c \
     $(X)/liblzma/delta/*.c $(X)/liblzma/lz/lz_decoder.c $(X)/liblzma/lzma/*decoder.c $(X)/liblzma/lzma/lzma_encoder_presets.c \
     $(X)/liblzma/rangecoder/price_table.c $(X)/liblzma/simple/*.c))
-lzma_CFLAGS = -DHAVE_CONFIG_H -I$(CONFIG)/lzma $(foreach d,api common check delta lz lzma rangecoder simple,-I$(X)/liblzma/$(d)) -I$(X)/common \
+lzma_CFLAGS = -O2 -DHAVE_CONFIG_H -I$(CONFIG)/lzma $(foreach d,api common check delta lz lzma rangecoder simple,-I$(X)/liblzma/$(d)) -I$(X)/common \
     -DTUKLIB_SYMBOL_PREFIX=lzma_
 
+bz2_CFLAGS = -O2
 bz2_SRC = $(addprefix bzip2/,blocksort.c huffman.c crctable.c randtable.c compress.c decompress.c bzlib.c)
 
 expat_SRC = expat/expat/lib/xmlparse.c expat/expat/lib/xmlrole.c expat/expat/lib/xmltok.c
@@ -70,7 +72,7 @@ OPENSSL_NO = shared tests dso engine async ui-console module autoload-config sta
 openssl/configured:
 	cd openssl && ./Configure darwin64-$(if $(filter arm64,$(ARCH)),arm64,$(ARCH))-cc $(OPENSSL_NO:%=no-%) \
 	    --prefix=/usr/local/daybreak --libdir=lib --openssldir=/private/etc/ssl \
-	    -fstack-protector-strong -D_FORTIFY_SOURCE=2 -g0 -Wno-everything -DOPENSSL_NO_APPLE_CRYPTO_RANDOM
+	    -Os -fstack-protector-strong -D_FORTIFY_SOURCE=2 -g0 -Wno-everything -DOPENSSL_NO_APPLE_CRYPTO_RANDOM
 	+$(MAKE) -C openssl build_generated
 	touch $@
 $(OUT)/lib/libssl.a: openssl/configured

@@ -4,9 +4,12 @@
  *   bench download URL DIR NAME SHA   fetch into DIR/NAME, proved by its SHA-256
  *   bench inflate CPIO.GZ             the bound: inflate and SHA-1, nothing else
  *   bench bound CPIO.GZ DIR           the bound: inflate, SHA-1, Bom sums, create; nothing is checked
- *   bench peak FILE COMMAND …         run it; peak memory of its largest process into FILE. Its own is small:
- * a process begins with the peak of whoever started it bench hash FILE                   the bound: SHA-256,
- * nothing else bench plist FILE                  the peer: plist_from_memory of the whole file */
+ *   bench hash FILE                   the bound: SHA-256, nothing else
+ *   bench plist FILE                  the peer: plist_from_memory of the whole file
+ *   bench peak FILE COMMAND …         run it; the peak memory of its largest process goes into FILE
+ *
+ * peak is a program of its own because a process begins with the peak of whoever started it: this one's is
+ * small. */
 #include "core/fetch.h"
 #include "core/files.h"
 #include "core/text.h"
@@ -128,7 +131,8 @@ static int bound(char **argv)
     }
     struct cpio *c = cpio_open(p);
     struct unpack *u = unpack_open(dir, &rules);
-    bool ok = unpack_all(u, c, &e);
+    const struct unpack_source members = unpack_source_cpio(c);
+    bool ok = unpack_all(u, &members, &e);
     unpack_free(u);
     cpio_free(c);
     payload_free(p);

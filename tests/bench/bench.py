@@ -284,6 +284,13 @@ def bench_download():
         med(c.cpu))
 
 
+def peak(argv):
+    """Peak memory in MB of the largest process of a command: of ours alone, not of this one that starts it."""
+    once([BENCH, 'peak', DATA + '/peak', *argv])
+    with open(DATA + '/peak') as f:
+        return int(f.read()) * (1 if sys.platform == 'darwin' else 1024) / 1e6
+
+
 def bench_memory():
     figures = {}
     for size in (100, 1000):
@@ -302,10 +309,9 @@ def bench_memory():
                 % (sha256(pkg), os.path.getsize(pkg) // 1024 + 1))
         repository(folder + '/repo', [item], ['Big'], [])
         write_plists(folder, folder + '/repo')
-        once([BENCH, 'peak', DATA + '/peak', PROGRAM, 'run', '--quiet', '--root', folder + '/root', '--prefs', folder + '/prefs.plist',
-                          '--facts', folder + '/facts.plist'], empty(folder + '/root'))
-        with open(DATA + '/peak') as f:
-            figures[size] = int(f.read()) * (1 if sys.platform == 'darwin' else 1024) / 1e6
+        empty(folder + '/root')()
+        figures[size] = peak((PROGRAM, 'run', '--quiet', '--root', folder + '/root', '--prefs', folder + '/prefs.plist',
+                              '--facts', folder + '/facts.plist'))
         shutil.rmtree(folder)
     row('peak memory of a run that installs 1 GB', figures[1000], 'MB', 'the same with 100 MB', figures[100],
         ('=', 24))
@@ -344,7 +350,7 @@ def checking(items):
 
 
 def bench_catalog():
-    python, cpu, size = shutil.which('python3'), {}, {}
+    python, cpu, size = sys.executable, {}, {}
     load = 'import plistlib, sys; plistlib.load(open(sys.argv[1], "rb"))'
     for items in (100, 1000, 10000, 50000):
         path, argv = checking(items)
@@ -358,9 +364,7 @@ def bench_catalog():
             a, b, _ = compare(command(*argv), command(python, '-c', load, path))
             row(name + ': wall', med(a.wall) * 1000, 'ms', 'plistlib', med(b.wall) * 1000, ('x', 0.04))
         if items == 10000:
-            once([BENCH, 'peak', DATA + '/peak', *argv])
-            with open(DATA + '/peak') as f:
-                row(name + ': peak memory', int(f.read()) / 1e6, 'MB', 'the catalog', size[items] / 1e6, ('=', 48))
+            row(name + ': peak memory', peak(argv), 'MB', 'the catalog', size[items] / 1e6, ('=', 48))
         shutil.rmtree(DATA + '/check%d' % items)
     idle, _, __ = compare(command(PROGRAM, '--version'), command(python, '-c', 'pass'))
     start = med(idle.cpu)
