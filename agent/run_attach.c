@@ -32,8 +32,8 @@ static void show(const json_t *status, char last[300])
     snprintf(last, sizeof line, "%s", line);
 }
 
-/* Somebody holds the lock. With a terminal: show that run until it ends, and end with its code. A run that was
- * killed has none: its status.json is still that of a run under way, or of the run before it. */
+/* Somebody holds the lock. With a terminal: show that run until it ends, and end with its code. A run that
+ * was killed has none: its status.json is still that of a run under way, or of the run before it. */
 int run_attach(struct session *s, const struct options *o)
 {
     char since[32] = "some time ago", last[300] = "", before[64] = "";

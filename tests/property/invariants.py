@@ -1,7 +1,7 @@
 """What must hold of every decision, whatever the repository. Each function yields sentences; none: it holds."""
 import collections
 
-from model import ABSENT, Model, compare, nfc, split, strings, strings_or_one, trim
+from model import ABSENT, Model, as_read, compare, nfc, split, strings, strings_or_one, trim
 
 LISTS = ('featured_items', 'managed_installs', 'managed_updates', 'optional_installs', 'problem_items', 'processed_installs',
          'processed_uninstalls', 'removals')
@@ -153,7 +153,7 @@ def order(look):
             name, version = split(nfc(r.rsplit('/', 1)[-1]))
             if any(n == name and (not version or compare(v, version) >= 0) for n, v in before):
                 continue
-            if any(machine.state(i) != ABSENT for i in look.items.get(name, [])):
+            if any(machine.state(i) != ABSENT for i in map(as_read, look.items.get(name, [])) if i):
                 continue
             yield 'managed_installs: %s %s comes before %s, which it requires' % (e['name'], version_of(e), r)
         before.append((name_of(e), e['version_to_install']))

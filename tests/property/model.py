@@ -94,6 +94,25 @@ def strings_or_one(dict_, key):
     return [dict_[key]] if isinstance(dict_.get(key), str) else strings(dict_, key)
 
 
+def as_read(item):
+    """An item with what is of another type than its key's taken for absent; None: it has no version, and is never
+    found by its name."""
+    out, version = dict(item), item.get('version')
+    if isinstance(version, bool) or not isinstance(version, (str, int, float)):
+        return None
+    out['version'] = str(version)
+    for key in ('installs', 'receipts'):
+        value = out.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(e, dict) for e in value):
+            del out[key]
+    for key in ('installer_type', 'installcheck_script', 'version_script'):
+        if not isinstance(out.get(key, ''), str):
+            del out[key]
+    if out.get('OnDemand', False) not in (True, False):
+        del out['OnDemand']
+    return out
+
+
 class Model:
     def __init__(self, scene, client, conditions):
         self.scene, self.client, self.conditions = scene, client, dict(conditions)
@@ -173,6 +192,8 @@ class Model:
     def receipt_state(self, entry):
         if entry.get('optional'):
             return 1
+        if not isinstance(entry.get('packageid'), str) or not isinstance(entry.get('version'), str):
+            return None
         have = self.scene['receipts'].get(entry['packageid'])
         return 0 if have is None else STATES[compare(have, entry['version'])]
 

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
 import invariants
 import scene as scenes
@@ -332,7 +333,7 @@ def one(job):
     try:
         found = trial(program, scene, random.Random(name))
     except Exception as e:  # of the test itself: it must be seen, with its seed
-        return number, ['the test itself: %s: %s' % (type(e).__name__, e)], ''
+        return number, ['the test itself: %s: %s' % (type(e).__name__, e)], traceback.format_exc()
     if not found:
         return number, [], ''
     scene, best = shrink(program, scene, found, name, time.monotonic() + patience)
