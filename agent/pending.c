@@ -26,11 +26,6 @@ static const struct pkginfo *in_plan(const struct plan *plan, const char *name, 
     return NULL;
 }
 
-static void hush(void *ctx, const char *sentence)
-{
-    (void)ctx, (void)sentence; /* the plan has said it */
-}
-
 static const struct pkginfo *in_catalogs(struct arena *a, struct repo *r, const struct plan *plan,
                                          const char *name, const char *version)
 {
@@ -40,7 +35,7 @@ static const struct pkginfo *in_catalogs(struct arena *a, struct repo *r, const 
         if (!repo_catalog(r, plan->catalogs_used[c], &items, &e))
             continue;
         struct catalog_list list =
-            catalog_versions(catalog_load(a, plan->catalogs_used[c], items, hush, NULL), name);
+            catalog_versions(catalog_load(a, plan->catalogs_used[c], items, NULL, NULL), name);
         for (size_t i = 0; i < list.count; i++)
             if (strcmp(list.entries[i]->version, version) == 0 && catalog_pkginfo(list.entries[i]) != NULL)
                 return catalog_pkginfo(list.entries[i]);

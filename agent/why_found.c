@@ -20,12 +20,6 @@ static int highest_first(const void *a, const void *b)
     return order != 0 ? order : (x->place > y->place) - (x->place < y->place);
 }
 
-static void hush(void *ctx, const char *sentence)
-{
-    (void)ctx;
-    (void)sentence; /* the decision has said it */
-}
-
 /* All entries of the name in one catalog, the highest version first; as many as there are, in w->a. */
 static struct version *versions(struct why *w, const char *catalog, size_t *count)
 {
@@ -34,7 +28,7 @@ static struct version *versions(struct why *w, const char *catalog, size_t *coun
     *count = 0;
     if (!repo_catalog(decide_repo(w->s->decide), catalog, &items, &e))
         return NULL;
-    struct catalog *c = catalog_load(w->a, arena_strdup(w->a, catalog), items, hush, NULL);
+    struct catalog *c = catalog_load(w->a, arena_strdup(w->a, catalog), items, NULL, NULL);
     struct catalog_list list = catalog_named(c, w->name);
     struct version *all = arena_array(w->a, list.count + 1, sizeof *all);
     for (size_t i = 0; i < list.count; i++) {

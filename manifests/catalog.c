@@ -69,14 +69,20 @@ static void file_references(struct catalog *c, struct names *table, const struct
         file_under(c->a, table, names_nfc(c->a, value_str(value_at(refs, i))), entry);
 }
 
+static void tell(const struct catalog *c, const char *sentence)
+{
+    if (c->warn)
+        c->warn(c->ctx, sentence);
+}
+
 static void add(struct catalog *c, size_t position)
 {
     struct pkginfo_brief brief;
     const struct value *dict = outline_brief(c->a, c->outline, position);
 
     if (!dict || !pkginfo_brief(c->a, dict, &brief)) {
-        c->warn(c->ctx, arena_printf(c->a, "catalog %s: item %zu has no name and is left out", c->name,
-                                     position + 1));
+        tell(c,
+             arena_printf(c->a, "catalog %s: item %zu has no name and is left out", c->name, position + 1));
         return;
     }
     struct item *item = arena_alloc(c->a, sizeof *item);
@@ -88,8 +94,8 @@ static void add(struct catalog *c, size_t position)
                                     .position = position,
                                     .catalog = c};
     if (!brief.version)
-        c->warn(c->ctx, arena_printf(c->a, "catalog %s: item %zu, %s, has no version and is never installed",
-                                     c->name, position + 1, brief.name));
+        tell(c, arena_printf(c->a, "catalog %s: item %zu, %s, has no version and is never installed", c->name,
+                             position + 1, brief.name));
     file_under(c->a, c->named, brief.name, entry);
     file_references(c, c->updates, brief.update_for, entry);
     file_references(c, c->dependents, brief.requires, entry);
@@ -225,11 +231,10 @@ const struct pkginfo *catalog_pkginfo(struct catalog_entry *entry)
         entry->pkginfo = pkginfo_decode(c->a, dict, c->name, entry->position, &warning, &e);
     if (!entry->pkginfo) {
         entry->unusable = arena_strdup(c->a, e.text);
-        c->warn(c->ctx, arena_printf(c->a, "catalog %s: item %zu, %s: %s", c->name, entry->position + 1,
-                                     entry->name, e.text));
+        tell(c, arena_printf(c->a, "catalog %s: item %zu, %s: %s", c->name, entry->position + 1, entry->name,
+                             e.text));
     } else if (warning) {
-        c->warn(c->ctx,
-                arena_printf(c->a, "catalog %s: %s %s: %s", c->name, entry->name, entry->version, warning));
+        tell(c, arena_printf(c->a, "catalog %s: %s %s: %s", c->name, entry->name, entry->version, warning));
     }
     return entry->pkginfo;
 }

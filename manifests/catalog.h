@@ -30,8 +30,7 @@ struct catalog_list {
 typedef void catalog_warn_fn(void *ctx, const char *sentence);
 
 /* Index the items of o, which is borrowed. Those that are no dictionary or have no name are left out, and
- * said.
- */
+ * said to warn: NULL where the same was said before. */
 struct catalog *catalog_load(struct arena *a, const char *name, const struct outline *o,
                              catalog_warn_fn *warn, void *ctx);
 
