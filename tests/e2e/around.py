@@ -3,8 +3,10 @@
 import argparse
 import json
 import os
+import plistlib
 import re
 import sys
+import tarfile
 import threading
 
 import lib
@@ -387,6 +389,65 @@ def test_plain_http_gets_no_report(w):
     mac = w.mac()
     mac.prefs['ReportURL'] = 'http://192.0.2.1/hook'
     expect(mac.run(), 0, 'plain http')
+
+
+# --- logs -----------------------------------------------------------------------------------------------------
+
+def test_logs_prints_the_log(w):
+    mac = w.mac()
+    expect(mac('logs', prefs=False, facts=False), 1, 'nothing ran on this Mac yet')
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    expect(mac.run(), 0)
+    assert mac('logs').out == mac.log()
+    assert json.loads(mac('logs', '--json').out)['lines'] == mac.log().splitlines()
+
+
+def test_the_bundle_has_everything_but_secrets(w):
+    """planted in headers, SecretsFile, proxy, report URL, script output, a manifest and a binary one"""
+    w.repo.simple('Alpha', scripts={'preinstall': '#!/bin/sh\n'
+                                    'echo "curl -H \'Authorization: Bearer planted-bearer\' https://u:planted-user@h/x?sig=planted-query"\n'
+                                    'echo "token planted-header-value"\n'})
+    w.repo.publish('Alpha')
+    w.repo.manifest('site_default', catalogs=['production'], managed_installs=['Alpha'], included_manifests=['more'],
+                    notes='see https://h/y?token=planted-in-manifest&b=c')
+    with open(w.repo.path + '/manifests/more', 'wb') as f:
+        plistlib.dump({'notes': 'https://planted-name:planted-word@h/ here'}, f, fmt=plistlib.FMT_BINARY)
+    mac = w.mac()
+    secrets = {'AdditionalHttpHeaders': ['X-Key: planted-header-value'], 'ProxyURL': 'http://joe:planted-proxy@127.0.0.1:9',
+               'ReportURL': 'http://127.0.0.1:9/?k=planted-report', 'ReportHeaders': ['Authorization: Basic planted-basic']}
+    path = mac.path('private/var/root/secrets.plist')
+    os.makedirs(os.path.dirname(path))
+    with open(path, 'wb') as f:
+        plistlib.dump(secrets, f)
+    os.chmod(path, 0o600)
+    mac.prefs['SecretsFile'] = '/private/var/root/secrets.plist'
+    expect(mac.run('--scripts', 'run', '-vvv'), 0)
+    out = w.folder + '/bundle.tgz'
+    expect(mac('logs', '--bundle', out), 0)
+    assert os.stat(out).st_mode & 0o777 == 0o600
+    with tarfile.open(out, 'r:gz') as tar:
+        members = {m.name: tar.extractfile(m).read().decode() for m in tar.getmembers()}
+    assert set(members) >= {'log/daybreak.log', 'log/Install.log', 'log/events.jsonl', 'status.json', 'journal',
+                            'InstallInfo.plist', 'ManagedInstallReport.plist', 'manifests/site_default', 'manifests/more',
+                            'config.json', 'doctor.json', 'files.txt', 'missing.txt'}, sorted(members)
+    for name, text in members.items():
+        assert 'planted' not in text, '%s: %s' % (name, [l for l in text.splitlines() if 'planted' in l])
+    assert json.loads(members['status.json'])['exit_code'] == 0
+    assert json.loads(members['doctor.json'])['schema'] == json.loads(members['config.json'])['schema'] == 1
+    plistlib.loads(members['manifests/more'].encode())
+    plistlib.loads(members['manifests/site_default'].encode())
+    assert 'Library/Daybreak/Cache' in members['files.txt'] and members['missing.txt'] == ''
+    assert 'https://•••@h/x?•••' in members['log/daybreak.log'], members['log/daybreak.log']
+    expect(mac('logs', '--bundle', out), 1, 'bundle.tgz: .*exists')
+
+
+def test_a_bundle_of_a_mac_that_never_ran(w):
+    mac = w.mac()
+    out = w.folder + '/bundle.tgz'
+    expect(mac('logs', '--bundle', out), 0)
+    with tarfile.open(out, 'r:gz') as tar:
+        assert {'config.json', 'doctor.json'} <= set(tar.getnames())
 
 
 if __name__ == '__main__':
