@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import lib
 from lib import answer, expect, wait_for
@@ -621,7 +622,7 @@ def test_auto_records_its_code_and_exits_0(w):
     mac = w.mac()
     expect(mac.run('--auto', '--scripts', 'run'), 0)
     assert mac.status()['exit_code'] == 2 and mac.status()['trigger'] == 'auto'
-    assert mac.report()['RunType'] == 'auto'
+    assert mac.report()['RunType'] == 'checkandinstallatstartup'
 
 
 LOCKED = ('Library/Daybreak/lock', 'Library/Daybreak/holder', 'Library/Daybreak/journal')
@@ -638,9 +639,11 @@ def test_auto_after_success_ends_at_once(w):
     r = expect(mac.run('--auto'), 0)
     assert lib.snapshot(mac.root, LOCKED) == before
     assert len(server.requests()) == asked and not r.out, r
-    mac.prefs['AfterSuccess'] = 'schedule'
-    expect(mac.run('--auto'), 0)
-    assert len(server.requests()) > asked
+    mac.prefs.update(AfterSuccess='schedule', RunInterval=3600)
+    for seconds, runs in ((600, False), (3700, True)):
+        clock = w.clock(start=int(time.time()) + seconds)
+        expect(mac.run('--auto', '--clock', clock.path), 0)
+        assert (len(server.requests()) > asked) == runs, seconds
 
 
 # --- stop, lock, status -----------------------------------------------------------------------------------------
