@@ -98,14 +98,25 @@ static void repository(struct doctor *d)
 
 static void proxy(struct doctor *d)
 {
-    const struct prefs *p = &d->prefs;
+    const struct network n = {d->a, d->loop, d->options, &d->prefs, &d->facts, &d->target};
+    struct fetch_policy policy;
+    const char *pac;
     char shown[256];
-    if (p->proxy_url != NULL && p->proxy_url[0] != '\0') {
-        fetch_show(shown, sizeof shown, p->proxy_url);
-        doctor_say(d, DOCTOR_OK, "proxy", "", "%s, from ProxyURL", shown);
+    network_proxy(&n, &policy, &pac);
+    const char *url = policy.proxy != NULL && policy.proxy[0] != '\0' ? policy.proxy : policy.proxy_http;
+    if (pac != NULL) {
+        fetch_show(shown, sizeof shown, pac);
+        doctor_say(
+            d, DOCTOR_PROBLEM, "proxy",
+            "set ProxyURL to the proxy that the script gives, or IgnoreSystemProxies where none is needed",
+            "the proxy is chosen by a script (%s), which is not executed", shown);
+    } else if (url != NULL && url[0] != '\0') {
+        fetch_show(shown, sizeof shown, url);
+        doctor_say(d, DOCTOR_OK, "proxy", "", "%s, from %s", shown,
+                   d->prefs.proxy_url != NULL ? "ProxyURL" : "the network settings");
     } else {
         doctor_say(d, DOCTOR_OK, "proxy", "",
-                   p->proxy_url != NULL ? "none: IgnoreSystemProxies is set" : "as the environment says");
+                   policy.proxy != NULL ? "none: IgnoreSystemProxies is set" : "as the environment says");
     }
 }
 

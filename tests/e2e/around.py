@@ -5,6 +5,7 @@ import json
 import os
 import plistlib
 import re
+import shutil
 import sys
 import tarfile
 import threading
@@ -595,6 +596,54 @@ def test_required_profiles_are_waited_for(w):
     r, seconds = automatic(w, mac, policy=policy)
     expect(r, 0)
     assert mac.states() == {'Alpha': 'success'} and 1800 <= seconds < 1900, (seconds, r)
+
+
+# --- system proxies -------------------------------------------------------------------------------------------
+
+def test_the_proxy_of_the_network_settings_is_used(w):
+    """asked at each attempt, exceptions honoured, not with IgnoreSystemProxies"""
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    asked = []
+
+    def relay(h):
+        asked.append(h.path)
+        path = h.path.split('://', 1)[-1]
+        h.path = path[path.index('/'):]
+        return super(type(h), h).do_GET()
+    proxy = w.liar({'http://': relay, '/': lib.answer(404)})
+    tools = w.folder + '/tools'
+    shutil.copytree(lib.TOP + '/tests/tools', tools)
+
+    def settings(port, exceptions=''):
+        with open(tools + '/proxy.new', 'w') as f:
+            f.write('<dictionary> {\n  ExceptionsList : <array> {\n%s  }\n  HTTPEnable : 1\n  HTTPPort : %d\n'
+                    '  HTTPProxy : 127.0.0.1\n}\n' % (exceptions, port))
+        os.rename(tools + '/proxy.new', tools + '/proxy')
+    mac = w.mac('http://repo.example.invalid')
+    mac.prefs['AllowInsecureRepo'] = True
+    settings(int(proxy.url.rsplit(':', 1)[1]))
+    expect(mac.run('--tools', tools), 0)
+    assert asked and all(p.startswith('http://repo.example.invalid/') for p in asked), asked
+    del asked[:]
+    mac.prefs['IgnoreSystemProxies'] = True
+    expect(mac.run('--tools', tools), 150, 'DNS')
+    mac.prefs['IgnoreSystemProxies'] = False
+    settings(int(proxy.url.rsplit(':', 1)[1]), '    0 : *.example.invalid\n')
+    expect(mac.run('--tools', tools), 150, 'DNS')
+    assert asked == []
+    # an automatic run sees that the settings change while it waits
+    settings(9)
+    mac.prefs['AfterSuccess'] = 'schedule'
+    waits = []
+
+    def policy(ms, watched):
+        waits.append(ms)
+        if len(waits) == 40:
+            settings(int(proxy.url.rsplit(':', 1)[1]))
+        return ms if watched == 0 else None
+    expect(mac.run('--auto', '--tools', tools, '--clock', w.clock(policy=policy).path), 0)
+    assert asked and mac.status()['exit_code'] == 0, (mac.status(), len(waits))
 
 
 if __name__ == '__main__':

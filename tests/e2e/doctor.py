@@ -242,6 +242,9 @@ FAULTS = {
     'certificate_untrusted': (lambda p: p.repo(tls(p)), 'tls', 'TLS: .*certificate', 'SoftwareRepoCACertificate'),
     'portal': (served(answer(200, HTML)), 'portal', 'manifest ', 'portal'),
     'proxy_wants_credentials': (proxy_wants_credentials, 'proxy', 'the proxy wants credentials', 'ProxyURL'),
+    'proxy_by_script': (lambda p: p.put('../../tools/proxy', '<dictionary> {\n  ProxyAutoConfigEnable : 1\n'
+                                        '  ProxyAutoConfigURLString : http://wpad/wpad.dat\n}\n'), 'proxy',
+                        r'chosen by a script \(http://wpad/wpad.dat\)', 'ProxyURL'),
     'server_refuses': (served(answer(401)), 'repository', 'refuses all requests', 'AdditionalHttpHeaders'),
     'server_down': (served(answer(503)), 'repository', '503', "server's own log"),
     'manifest_missing': (lambda p: p.repo('file://' + p.w.repo.path, ClientIdentifier='gone'), 'repository', 'manifest gone: ',
