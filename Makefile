@@ -148,6 +148,9 @@ check-around: $(PROGRAM) ## hooks, hand-off, reports and waits
 check-why: $(PROGRAM) ## every class of decision, explained
 	@python3 tests/e2e/why.py --program $(PROGRAM)
 
+check-doctor: $(PROGRAM) ## one planted fault after the other
+	@python3 tests/e2e/doctor.py --program $(PROGRAM)
+
 check-package: $(PROGRAM) ## packages, real and hostile, through the program
 	@python3 tests/e2e/package.py --program $(PROGRAM)
 

@@ -11,5 +11,7 @@ int cmd_check(struct options *o);
 int cmd_status(struct options *o);
 int cmd_why(struct options *o);
 int cmd_config(struct options *o);
+int cmd_doctor(struct options *o);
+int cmd_logs(struct options *o);
 int cmd_pkg(int argc, char **argv);
 #endif

@@ -1,5 +1,6 @@
 /* cmd_config: every effective preference, where it comes from, and who else had something to say. Secrets are
  * never printed, only that they are set, and whether every local user can read them. */
+#include "agent/cmd_config.h"
 #include "agent/cmd.h"
 #include "agent/setup.h"
 #include "agent/tojson.h"
@@ -30,7 +31,7 @@ static void place(char *out, size_t size, const struct prefs_entry *p)
     snprintf(out, size, "%s%s%s", prefs_source_text(p->source), p->path[0] != '\0' ? " " : "", p->path);
 }
 
-static bool print_json(const struct prefs *prefs)
+json_t *cmd_config_json(const struct prefs *prefs)
 {
     json_t *root = json_object(), *all = json_array();
     json_object_set_new(root, "schema", json_integer(1));
@@ -52,7 +53,7 @@ static bool print_json(const struct prefs *prefs)
         json_array_append_new(all, one);
     }
     json_object_set_new(root, "preferences", all);
-    return tojson_print(root);
+    return root;
 }
 
 static void print_text(const struct prefs *prefs)
@@ -88,7 +89,7 @@ int cmd_config(struct options *o)
     }
     code = EXIT_DONE;
     if (o->json)
-        (void)print_json(&prefs);
+        (void)tojson_print(cmd_config_json(&prefs));
     else
         print_text(&prefs);
 out:

@@ -1,7 +1,14 @@
 /* network: paths of preferences are the target's where the file is there, else this machine's, so that a
  * repository can be tried into a folder with the certificates of the machine it is tried on. */
 #include "agent/network.h"
+#include "agent/sysproxy.h"
+#include "core/child.h"
 #include "core/files.h"
+#include "core/limits.h"
+#include "core/log.h"
+
+#define SCUTIL "/usr/sbin/scutil"
+enum { SCUTIL_MS = 10000 };
 
 /* A path from preferences: below the root when it is there, else as this machine has it. */
 static const char *host_path(const struct network *n, const char *path)
@@ -36,6 +43,45 @@ const char *network_certificate(const struct network *n)
     return path != NULL ? path : certs_file(n, names);
 }
 
+static void ask_system(const struct network *n, struct sysproxy *p)
+{
+    const char *tools = n->options->tools;
+    const char *const argv[] = {tools != NULL ? arena_printf(n->a, "%s/scutil", tools) : SCUTIL, "--proxy",
+                                NULL};
+    struct child_end end;
+    struct buf out;
+    struct err e;
+    *p = (struct sysproxy){0};
+    if (!n->target->live && tools == NULL)
+        return; /* the settings of this machine are not the target's */
+    buf_init(&out, LIMIT_CHILD_OUTPUT);
+    const struct child_spec spec = {.argv = argv, .dir = -1, .timeout_ms = SCUTIL_MS, .out = &out};
+    if (!child_run(n->loop, &spec, &end, &e))
+        log_debug("network settings: %s", e.text);
+    else
+        sysproxy_parse(n->a, buf_str(&out), p);
+    buf_release(&out);
+}
+
+void network_proxy(const struct network *n, struct fetch_policy *policy, const char **pac)
+{
+    struct sysproxy p = {0};
+    policy->proxy = n->prefs->proxy_url;
+    policy->proxy_http = policy->no_proxy = NULL;
+    if (n->prefs->proxy_url == NULL && !n->prefs->ignore_system_proxies)
+        ask_system(n, &p);
+    if (p.https != NULL || p.http != NULL) {
+        policy->proxy = p.https != NULL ? p.https : "";
+        policy->proxy_http = p.http != NULL ? p.http : "";
+        policy->no_proxy = p.exceptions;
+    }
+    if (p.pac != NULL)
+        log_warn("this network's proxy is chosen by a script (%s), which is not executed: set ProxyURL",
+                 p.pac);
+    if (pac != NULL)
+        *pac = p.pac;
+}
+
 void network_policy(const struct network *n, struct fetch_policy *policy)
 {
     static const char *const ca_names[] = {"ca.pem", NULL};
@@ -49,7 +95,6 @@ void network_policy(const struct network *n, struct fetch_policy *policy)
         .ca_dir = host_path(n, p->ca_dir),
         .client_cert = network_certificate(n),
         .client_key = p->use_client_certificate ? host_path(n, p->client_key) : NULL,
-        .proxy = p->proxy_url,
         .allow_http = p->allow_insecure_repo,
         .attempts = p->download_attempts,
         .backoff_ms = p->download_backoff_ms,
@@ -61,4 +106,5 @@ void network_policy(const struct network *n, struct fetch_policy *policy)
     }
     if (policy->ca_file == NULL && policy->ca_dir == NULL)
         policy->ca_file = certs_file(n, ca_names);
+    network_proxy(n, policy, NULL);
 }

@@ -16,6 +16,10 @@ struct network {
     const struct target *target;
 };
 
+/* The proxies that count, as fields of a policy: ProxyURL, none, or what this Mac's network settings say now;
+ * else the environment's. Where a script decides (PAC) its URL is in *pac, which may be NULL. */
+void network_proxy(const struct network *n, struct fetch_policy *policy, const char **pac);
+
 /* The policy for a session with the repository. Strings live in n->a. */
 void network_policy(const struct network *n, struct fetch_policy *policy);
 

@@ -454,8 +454,22 @@ static const char *const *header_list(struct arena *a, const char *key, const st
     return list;
 }
 
+/* A secret that is one string (a URL with credentials, a token) is known to the log as a whole and by its
+ * query. */
+static void remember(const struct prefkey *k, const struct value *v)
+{
+    const char *s = value_str(v);
+    if ((k->flags & PREFKEY_SECRET) == 0 || s == NULL || (k->munki != NULL && strcmp(s, k->munki) == 0))
+        return;
+    const char *query = strchr(s, '?');
+    log_secret(s);
+    if (query != NULL)
+        log_secret(query + 1);
+}
+
 static void store(struct arena *a, const struct prefkey *k, const struct value *v, struct prefs *p)
 {
+    remember(k, v);
     void *field = (char *)p + k->field;
     switch (k->type) {
     case PREFKEY_BOOL:

@@ -157,6 +157,15 @@ void repo_free(struct repo *r)
     middleware_close(r->middleware);
 }
 
+void repo_renew_proxy(struct repo *r)
+{
+    struct fetch_policy policy;
+    if (r->fetch == NULL)
+        return;
+    network_proxy(&r->network, &policy, NULL);
+    fetch_set_proxy(r->fetch, &policy);
+}
+
 struct fetch *repo_session(struct repo *r)
 {
     return r->fetch;

@@ -42,6 +42,8 @@ CHECKED bool repo_catalog(struct repo *r, const char *name, const struct outline
 const char *const *repo_package_urls(struct repo *r, struct arena *a, const struct pkginfo *p,
                                      bool uninstaller);
 
+/* Ask for the network settings again: they may have changed since the last attempt. */
+void repo_renew_proxy(struct repo *r);
 struct fetch *repo_session(struct repo *r);       /* for downloads into Cache */
 enum repo_trust repo_trust(const struct repo *r); /* by the URL manifests come from */
 const char *repo_trust_name(enum repo_trust t);   /* "file", "tls", "http": status.json's trust */

@@ -351,6 +351,16 @@ static int no_decision(struct run *r, const struct err *e)
     return code;
 }
 
+/* What must come before anything can be decided did not come: the next start looks again. */
+static int still_waiting(struct run *r, const struct err *e)
+{
+    log_warn("%s", e->text);
+    report_warning(r->s->report, e->text);
+    write_report(r, true);
+    progress_end(r->s->progress, "unavailable", EXIT_PENDING);
+    return EXIT_PENDING;
+}
+
 /* Preflight says no. */
 static int refused(struct run *r, const struct err *e)
 {
@@ -489,8 +499,12 @@ static int work(struct run *r)
         r->deadline_timer = loop_after(s->loop, (uint64_t)s->prefs.run_deadline_s * 1000, on_deadline, r);
     }
     recover(r);
+    run_wait_turn(r);
     if (!run_preflight(r, &e)) {
         return refused(r, &e);
+    }
+    if (!run_wait_preferences(r, &e)) {
+        return e.kind == ERR_TIMEOUT ? still_waiting(r, &e) : refused(r, &e);
     }
     r->decide = decide_open(s->arena, &c, &e);
     if (r->decide == NULL) {
@@ -503,7 +517,7 @@ static int work(struct run *r)
             decide_force(r->decide, known.name, known.version); /* half done: its evidence may lie */
         }
     }
-    r->plan = o->checkonly ? decide_settle(r->decide, NULL, &e) : decide_make(r->decide, &e);
+    r->plan = run_wait_plan(r, &e);
     if (r->plan != NULL && o->installonly) {
         r->plan = pending_plan(s->arena, decide_repo(r->decide), s->target.data, r->plan, &e);
     }

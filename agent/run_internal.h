@@ -37,6 +37,12 @@ void run_row_cancel(struct run *r, struct run_row *row);
 const char *run_console_user(const struct run *r);
 bool run_has_profile(struct run *r, const char *identifier);
 
+/* --- run_wait.c: what an automatic run waits for; a technician's never does --- */
+void run_wait_turn(struct run *r);
+/* ERR_USAGE: preferences that make no sense; ERR_TIMEOUT: a profile that was here does not come back. */
+CHECKED bool run_wait_preferences(struct run *r, struct err *e);
+const struct plan *run_wait_plan(struct run *r, struct err *e); /* as decide_make */
+
 /* --- run_around.c: hooks and hand-off --- */
 CHECKED bool run_preflight(struct run *r, struct err *e); /* ERR_USAGE: preferences changed to nonsense */
 void run_postflight(struct run *r);

@@ -4,6 +4,7 @@
 #include "agent/depnotify.h"
 #include "agent/events.h"
 #include "agent/marker.h"
+#include "agent/pace.h"
 #include "agent/request.h"
 #include "agent/splashbuddy.h"
 #include "agent/status.h"
@@ -123,14 +124,25 @@ static void requested(void *ctx, int fd, short revents)
 /* Until the plan was once completed everything is; afterwards what AfterSuccess says, and requests. */
 static bool is_due(struct session *s)
 {
+    struct err e;
     int granted = 0, ms;
     time_t now;
-    bool open = !journal_completed(s->journal) || s->prefs.after_success == PREFS_AFTER_SCHEDULE;
+    bool done = journal_completed(s->journal);
+    bool open = !done || s->prefs.after_success == PREFS_AFTER_SCHEDULE;
+    const struct pace_rule rule = {s->prefs.max_runs_per_day, done ? s->prefs.run_interval_s : 0};
     s->listener_count = s->target.live ? os_activated_sockets(REQUEST_NAME, s->listeners, 4) : 0;
     os_realtime(&now, &ms);
+    int64_t wait = open && !s->options->checkonly ? pace_wait(s->target.state, &rule, now) : 0;
+    if (wait > 0) {
+        log_info("the next automatic run is due in %lld s", (long long)wait);
+        open = false;
+    }
     for (size_t i = 0; i < s->listener_count; i++) {
         granted += request_answer(s->target.state, s->listeners[i], now, open);
         loop_watch(s->loop, s->listeners[i], POLLIN, requested, s);
+    }
+    if ((open || granted > 0) && !s->options->checkonly && !pace_note(s->target.state, now, &e)) {
+        log_warn("%s", e.text);
     }
     return open || granted > 0;
 }

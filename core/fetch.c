@@ -165,6 +165,13 @@ void fetch_settled(struct fetch *f)
     arm(f, loop_now(f->loop));
 }
 
+void fetch_set_proxy(struct fetch *f, const struct fetch_policy *from)
+{
+    f->p.proxy = copy(f->memory, from->proxy);
+    f->p.proxy_http = copy(f->memory, from->proxy_http);
+    f->p.no_proxy = copy(f->memory, from->no_proxy);
+}
+
 struct fetch *fetch_open(struct loop *l, const struct fetch_policy *policy, struct err *e)
 {
     struct arena *a = arena_open();
@@ -176,7 +183,7 @@ struct fetch *fetch_open(struct loop *l, const struct fetch_policy *policy, stru
     f->p.ca_dir = copy(a, policy->ca_dir);
     f->p.client_cert = copy(a, policy->client_cert);
     f->p.client_key = copy(a, policy->client_key);
-    f->p.proxy = copy(a, policy->proxy);
+    fetch_set_proxy(f, policy);
     f->p.connect_ms = policy->connect_ms != 0 ? policy->connect_ms : 15000;
     f->p.first_byte_ms = policy->first_byte_ms != 0 ? policy->first_byte_ms : 60000;
     f->p.stall_ms = policy->stall_ms != 0 ? policy->stall_ms : 60000;

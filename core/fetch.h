@@ -18,7 +18,9 @@ struct fetch_policy {
     const char *ca_file, *ca_dir;         /* besides the system's roots, or NULL */
     const char *client_cert, *client_key; /* PEM, or NULL */
     const char *proxy;                    /* URL, "" for none at all, NULL: the environment's */
-    bool allow_http;                      /* may plain http be used for what is not proved by a hash? */
+    const char *proxy_http;               /* the same for http: URLs; NULL: proxy */
+    const char *no_proxy; /* hosts, .suffixes and networks reached directly, by commas; NULL: none */
+    bool allow_http;      /* may plain http be used for what is not proved by a hash? */
     unsigned connect_ms, first_byte_ms, stall_ms; /* 0: defaults 15 s, 60 s, 60 s */
     unsigned attempts;                            /* per URL, 0: 3 */
     uint64_t backoff_ms; /* first full-jitter bound, 0: 1000; doubled each time, at most 60 s */
@@ -96,6 +98,9 @@ CHECKED bool fetch_get(struct fetch *f, const char *url, struct sink *to, enum f
  * not read; redirects are not followed. Any status of 200 to 299 is success; else as fetch_get. */
 CHECKED bool fetch_post(struct fetch *f, const char *url, const char *const *headers, const void *body,
                         size_t n, struct err *e);
+
+/* From the next request on use these proxies (network settings change while we wait). */
+void fetch_set_proxy(struct fetch *f, const struct fetch_policy *from);
 
 /* "https://host/path" without credentials and query, for messages. */
 void fetch_show(char *out, size_t size, const char *url);

@@ -312,8 +312,11 @@ static void set_request(struct fetch_hop *hop)
         SET(CURLOPT_ACCEPT_ENCODING, "");
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     SET(CURLOPT_PIPEWAIT, hop->ask.compress ? 1L : 0L);
-    if (p->proxy != NULL)
-        SET(CURLOPT_PROXY, p->proxy);
+    const char *proxy = strcmp(hop->place.scheme, "http") == 0 && p->proxy_http ? p->proxy_http : p->proxy;
+    if (proxy != NULL)
+        SET(CURLOPT_PROXY, proxy);
+    if (proxy != NULL && p->no_proxy != NULL)
+        SET(CURLOPT_NOPROXY, p->no_proxy);
     SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     SET(CURLOPT_BUFFERSIZE, BUFFER_BYTES);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);

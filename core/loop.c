@@ -281,7 +281,10 @@ void loop_turn(struct loop *l, uint64_t max_ms)
         uint64_t now = loop_now(l), left = t->due > now ? t->due - now : 0;
         wait = left < wait ? left : wait;
     }
-    int ready = loop_clock_poll(l->clock, l->polled, count, wait);
+    size_t watched = count - 1; /* and children: one that has closed its output has not ended yet */
+    for (size_t i = 0; i < l->hook_count; i++)
+        watched += l->hooks[i].fn != NULL;
+    int ready = loop_clock_poll(l->clock, l->polled, count, watched, wait);
     drain();
     run_child_hooks(l);
     if (ready > 0)

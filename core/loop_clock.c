@@ -139,14 +139,14 @@ static bool answered(struct loop_clock *c)
     return passed || c->fd < 0;
 }
 
-int loop_clock_poll(struct loop_clock *c, struct pollfd *fds, size_t count, uint64_t ms)
+int loop_clock_poll(struct loop_clock *c, struct pollfd *fds, size_t count, size_t watched, uint64_t ms)
 {
     if (c == NULL || c->fd < 0)
         return poll(fds, (nfds_t)count, ms > INT_MAX ? INT_MAX : (int)ms);
     int ready = poll(fds, (nfds_t)count, 0);
     if (ready != 0 || ms == 0)
         return ready;
-    ask(c, ms, count - 1);
+    ask(c, ms, watched);
     fds[count] = (struct pollfd){.fd = c->fd, .events = POLLIN};
     for (;;) {
         ready = poll(fds, (nfds_t)count + 1, -1);

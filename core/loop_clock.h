@@ -14,6 +14,6 @@ void loop_clock_free(struct loop_clock *c); /* NULL is fine; the time of day is 
 uint64_t loop_clock_now(const struct loop_clock *c); /* c NULL: the machine's */
 
 /* poll(2) on fds[0..count-1] for at most ms, by the clock c (NULL: the machine's). fds must have room for one
- * more. fds[0] is not counted as something that may end the wait. */
-int loop_clock_poll(struct loop_clock *c, struct pollfd *fds, size_t count, uint64_t ms);
+ * more. watched: how many things may end the wait, for the test. */
+int loop_clock_poll(struct loop_clock *c, struct pollfd *fds, size_t count, size_t watched, uint64_t ms);
 #endif

@@ -49,6 +49,7 @@ part 'real repositories'       "$MAKE" -s check-samples
 part 'end to end'              "$MAKE" -s check-e2e
 part 'around a run'            "$MAKE" -s check-around
 part 'decisions explained'     "$MAKE" -s check-why
+part 'planted faults'          "$MAKE" -s check-doctor
 part 'packages end to end'     "$MAKE" -s check-package
 part 'product package'         "$MAKE" -s check-product
 part 'macOS: every object'     "$MAKE" -s macos-objects-now

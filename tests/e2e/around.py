@@ -3,9 +3,13 @@
 import argparse
 import json
 import os
+import plistlib
 import re
+import shutil
 import sys
+import tarfile
 import threading
+import time
 
 import lib
 from lib import expect, program, read
@@ -37,7 +41,7 @@ def test_hooks_get_the_type_of_the_run(w):
     mac.prefs['AfterSuccess'] = 'schedule'
     expect(mac.run('--auto', '--scripts', 'run', '--checkonly'), 0)
     expect(mac.run('--auto', '--scripts', 'run'), 0)
-    expect(mac.run('--auto', '--scripts', 'run'), 0)
+    expect(mac.run('--auto', '--scripts', 'run', '--clock', w.clock(start=int(time.time()) + 3700).path), 0)
     expect(mac.run('--scripts', 'run'), 0)
     types = ['manualcheck', 'checkandinstallatstartup', 'auto', 'custom']
     assert said(mac) == ['%s %s' % (h, t) for t in types for h in ('preflight', 'postflight')], said(mac)
@@ -387,6 +391,259 @@ def test_plain_http_gets_no_report(w):
     mac = w.mac()
     mac.prefs['ReportURL'] = 'http://192.0.2.1/hook'
     expect(mac.run(), 0, 'plain http')
+
+
+# --- logs -----------------------------------------------------------------------------------------------------
+
+def test_logs_prints_the_log(w):
+    mac = w.mac()
+    expect(mac('logs', prefs=False, facts=False), 1, 'nothing ran on this Mac yet')
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    expect(mac.run(), 0)
+    assert mac('logs').out == mac.log()
+    assert json.loads(mac('logs', '--json').out)['lines'] == mac.log().splitlines()
+
+
+def test_the_bundle_has_everything_but_secrets(w):
+    """planted in headers, SecretsFile, proxy, report URL, script output, a manifest and a binary one"""
+    w.repo.simple('Alpha', scripts={'preinstall': '#!/bin/sh\n'
+                                    'echo "curl -H \'Authorization: Bearer planted-bearer\'"\necho "and https://u:planted-user@h/x?sig=planted-query"\n'
+                                    'echo "token planted-header-value"\n'})
+    w.repo.publish('Alpha')
+    w.repo.manifest('site_default', catalogs=['production'], managed_installs=['Alpha'], included_manifests=['more'],
+                    notes='see https://h/y?token=planted-in-manifest&b=c')
+    with open(w.repo.path + '/manifests/more', 'wb') as f:
+        plistlib.dump({'notes': 'https://planted-name:planted-word@h/ here'}, f, fmt=plistlib.FMT_BINARY)
+    mac = w.mac()
+    secrets = {'AdditionalHttpHeaders': ['X-Key: planted-header-value'], 'ProxyURL': 'http://joe:planted-proxy@127.0.0.1:9',
+               'ReportURL': 'http://127.0.0.1:9/?k=planted-report', 'ReportHeaders': ['Authorization: Basic planted-basic']}
+    path = mac.path('private/var/root/secrets.plist')
+    os.makedirs(os.path.dirname(path))
+    with open(path, 'wb') as f:
+        plistlib.dump(secrets, f)
+    os.chmod(path, 0o600)
+    mac.prefs['SecretsFile'] = '/private/var/root/secrets.plist'
+    expect(mac.run('--scripts', 'run', '-vvv'), 0)
+    out = w.folder + '/bundle.tgz'
+    expect(mac('logs', '--bundle', out), 0)
+    assert os.stat(out).st_mode & 0o777 == 0o600
+    with tarfile.open(out, 'r:gz') as tar:
+        members = {m.name: tar.extractfile(m).read().decode() for m in tar.getmembers()}
+    assert set(members) >= {'log/daybreak.log', 'log/Install.log', 'log/events.jsonl', 'status.json', 'journal',
+                            'InstallInfo.plist', 'ManagedInstallReport.plist', 'manifests/site_default', 'manifests/more',
+                            'config.json', 'doctor.json', 'files.txt', 'missing.txt'}, sorted(members)
+    for name, text in members.items():
+        assert 'planted' not in text, '%s: %s' % (name, [l for l in text.splitlines() if 'planted' in l])
+    assert json.loads(members['status.json'])['exit_code'] == 0
+    assert json.loads(members['doctor.json'])['schema'] == json.loads(members['config.json'])['schema'] == 1
+    plistlib.loads(members['manifests/more'].encode())
+    plistlib.loads(members['manifests/site_default'].encode())
+    assert 'Library/Daybreak/Cache' in members['files.txt'] and members['missing.txt'] == ''
+    assert 'https://•••@h/x?•••' in members['log/daybreak.log'], members['log/daybreak.log']
+    expect(mac('logs', '--bundle', out), 1, 'bundle.tgz: .*exists')
+
+
+def test_a_bundle_of_a_mac_that_never_ran(w):
+    mac = w.mac()
+    out = w.folder + '/bundle.tgz'
+    expect(mac('logs', '--bundle', out), 0)
+    with tarfile.open(out, 'r:gz') as tar:
+        assert {'config.json', 'doctor.json'} <= set(tar.getnames())
+
+
+# --- waits ----------------------------------------------------------------------------------------------------
+
+START = 1795485600
+
+
+def automatic(w, mac, at=0, policy=None, prefs=True):
+    """launchd's start, so many seconds after START; (result, seconds that passed for the program)."""
+    clock = w.clock(start=START + at, policy=policy)
+    r = mac.run('--auto', '--scripts', 'run', '--clock', clock.path, prefs=prefs)
+    return r, clock.passed / 1000
+
+
+def test_the_repository_is_asked_until_it_answers(w):
+    """an automatic run waits, in virtual time, with growing pauses; what for stands in status.json"""
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    waited, down = [], [True] * 40
+    mac = w.mac()
+
+    def fn(h):
+        if down:
+            with open(mac.path('Library/Daybreak/status.json')) as f:
+                waited.append(json.load(f)['waiting_for'])
+            down.pop()
+            return lib.answer(503)(h)
+        return super(type(h), h).do_GET()
+    server = w.liar({'/': fn})
+    mac.prefs['SoftwareRepoURL'] = server.url
+    r, passed = automatic(w, mac)
+    expect(r, 0)
+    assert mac.states() == {'Alpha': 'success'} and 20 < passed < 600, passed
+    assert waited[0] is None and re.match('the repository: .*503', waited[-1]), waited
+    assert mac.status()['waiting_for'] is None and mac.status()['exit_code'] == 0
+
+
+def test_the_wait_for_the_repository_is_bounded_and_names_portals(w):
+    w.repo.publish('Alpha')
+    mac = w.mac(w.liar({'/': lib.answer(200, b'<!DOCTYPE html><html><body>Sign in</body></html>')}).url)
+    mac.prefs['NetworkWait'] = 120
+    r, passed = automatic(w, mac)
+    expect(r, 0)
+    assert mac.status()['exit_code'] == 150 and 120 <= passed < 150, (passed, mac.status())
+    with open(mac.path('private/var/log/daybreak/events.jsonl')) as f:
+        assert "waiting for this network's portal: " in f.read()
+    r, passed = mac.run('--clock', w.clock().path), 0  # a technician is told at once
+    expect(r, 150)
+
+
+def test_the_deadline_ends_every_wait(w):
+    mac = w.mac('http://127.0.0.1:9')
+    mac.prefs.update(NetworkWait=86400, RunDeadline=600)
+    r, passed = automatic(w, mac)
+    assert r.code == 0 and 600 <= passed < 660 and mac.status()['exit_code'] in (6, 150), (passed, mac.status())
+
+
+def test_preferences_may_arrive_late(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    asked = []
+
+    def policy(ms, watched):
+        asked.append(ms)
+        if len(asked) == 30:
+            path = mac.path('Library/Managed Preferences/io.daybreak.plist')
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path + '.new', 'wb') as f:
+                plistlib.dump({'SoftwareRepoURL': 'file://' + w.repo.path, 'PreferenceWait': 100}, f)
+            os.rename(path + '.new', path)
+        return ms if watched == 0 else None
+    r, passed = automatic(w, mac, policy=policy, prefs=False)
+    expect(r, 0)
+    assert mac.states() == {'Alpha': 'success'} and passed < 300, passed
+    with open(mac.path('private/var/log/daybreak/events.jsonl')) as f:
+        assert 'waiting for preferences: SoftwareRepoURL is set in no domain' in f.read()
+    # gone again: that is never taken for "not set", and nothing is done
+    os.unlink(mac.path('Library/Managed Preferences/io.daybreak.plist'))
+    with open(mac.path('Library/Preferences/io.daybreak.plist') if os.makedirs(mac.path('Library/Preferences')) else
+              mac.path('Library/Preferences/io.daybreak.plist'), 'wb') as f:
+        plistlib.dump({'SoftwareRepoURL': 'file:///other', 'AfterSuccess': 'schedule'}, f)
+    r, passed = automatic(w, mac, at=86400, prefs=False)
+    expect(r, 0, 'was on this Mac and is gone')
+    assert mac.status()['exit_code'] == 4 and 300 <= passed < 400, (passed, mac.status())
+
+
+def test_no_preferences_at_all_is_bounded(w):
+    mac = w.mac()
+    r, passed = automatic(w, mac, prefs=False)
+    assert 300 <= passed < 320 and mac.status()['exit_code'] == 200, (passed, mac.status(), r)
+
+
+def test_runs_that_cannot_finish_are_spaced(w):
+    """at once, at once, then after pauses that grow, and never more than MaxRunsPerDay"""
+    w.repo.simple('Bad', scripts={'preinstall': '#!/bin/sh\nexit 1\n'})
+    w.repo.publish('Bad')
+    mac = w.mac()
+    mac.prefs.update(MaxAttempts=100, SplayMax=0)
+
+    def began(slots, prefs):
+        runs = []
+        mac.prefs.update(prefs)
+        for at in range(0, slots * 900, 900):  # launchd's StartInterval
+            before = mac.status()['run'] if os.path.exists(mac.path('Library/Daybreak/status.json')) else None
+            expect(automatic(w, mac, at)[0], 0)
+            if mac.status()['run'] != before:
+                runs.append(at // 900)
+        return runs
+    runs = began(18, {})
+    assert runs == [0, 1, 2, 3, 5, 9, 17], runs
+    os.unlink(mac.path('Library/Daybreak/runs'))
+    runs = began(6, {'MaxRunsPerDay': 3})
+    assert runs == [0, 1, 2], runs
+    before = mac.status()['run']
+    expect(mac.run('--scripts', 'run', '--clock', w.clock(start=START + 86399).path), 2)  # a person is never held back
+    assert mac.status()['run'] != before
+
+
+def test_the_start_is_spread_but_for_the_first(w):
+    w.repo.simple('Bad', scripts={'preinstall': '#!/bin/sh\nexit 1\n'})
+    w.repo.publish('Bad')
+    mac = w.mac()
+    mac.prefs.update(SplayMax=7200)
+    first = automatic(w, mac)[1]
+    second = automatic(w, mac, 900)[1]
+    third = automatic(w, mac, 100000)[1]
+    assert first < 60 and second != third and 60 < max(second, third) <= 7300, (first, second, third)
+
+
+def test_required_profiles_are_waited_for(w):
+    """in virtual time; the profile arrives after half an hour"""
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha', daybreak={'required_profiles': [{'identifier': 'com.example.wifi', 'timeout': 3600, 'critical': True}]})
+    mac = w.mac()
+    passed = []
+
+    def policy(ms, watched):
+        passed.append(ms)
+        if sum(passed) > 1800 * 1000 and not os.path.exists(mac.path('Library/Daybreak/profiles.plist')):
+            with open(mac.path('Library/Daybreak/profiles.plist'), 'wb') as f:
+                plistlib.dump({'_computerlevel': [{'ProfileIdentifier': 'com.example.wifi'}]}, f)
+        return ms if watched == 0 else None
+    r, seconds = automatic(w, mac, policy=policy)
+    expect(r, 0)
+    assert mac.states() == {'Alpha': 'success'} and 1800 <= seconds < 1900, (seconds, r)
+
+
+# --- system proxies -------------------------------------------------------------------------------------------
+
+def test_the_proxy_of_the_network_settings_is_used(w):
+    """asked at each attempt, exceptions honoured, not with IgnoreSystemProxies"""
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    asked = []
+
+    def relay(h):
+        asked.append(h.path)
+        path = h.path.split('://', 1)[-1]
+        h.path = path[path.index('/'):]
+        return super(type(h), h).do_GET()
+    proxy = w.liar({'http://': relay, '/': lib.answer(404)})
+    tools = w.folder + '/tools'
+    shutil.copytree(lib.TOP + '/tests/tools', tools)
+
+    def settings(port, exceptions=''):
+        with open(tools + '/proxy.new', 'w') as f:
+            f.write('<dictionary> {\n  ExceptionsList : <array> {\n%s  }\n  HTTPEnable : 1\n  HTTPPort : %d\n'
+                    '  HTTPProxy : 127.0.0.1\n}\n' % (exceptions, port))
+        os.rename(tools + '/proxy.new', tools + '/proxy')
+    mac = w.mac('http://repo.example.invalid')
+    mac.prefs['AllowInsecureRepo'] = True
+    settings(int(proxy.url.rsplit(':', 1)[1]))
+    expect(mac.run('--tools', tools), 0)
+    assert asked and all(p.startswith('http://repo.example.invalid/') for p in asked), asked
+    del asked[:]
+    mac.prefs['IgnoreSystemProxies'] = True
+    expect(mac.run('--tools', tools), 150, 'DNS')
+    mac.prefs['IgnoreSystemProxies'] = False
+    settings(int(proxy.url.rsplit(':', 1)[1]), '    0 : *.example.invalid\n')
+    expect(mac.run('--tools', tools), 150, 'DNS')
+    assert asked == []
+    # an automatic run sees that the settings change while it waits
+    settings(9)
+    mac.prefs['AfterSuccess'] = 'schedule'
+    waits = []
+
+    def policy(ms, watched):
+        waits.append(ms)
+        if len(waits) == 40:
+            settings(int(proxy.url.rsplit(':', 1)[1]))
+        return ms if watched == 0 else None
+    expect(mac.run('--auto', '--tools', tools, '--clock', w.clock(policy=policy).path), 0)
+    assert asked and mac.status()['exit_code'] == 0, (mac.status(), len(waits))
 
 
 if __name__ == '__main__':

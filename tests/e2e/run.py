@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.parse
 
 import lib
@@ -786,9 +787,11 @@ def test_auto_after_success_ends_at_once(w):
     r = expect(mac.run('--auto'), 0)
     assert lib.snapshot(mac.root, LOCKED) == before
     assert len(server.requests()) == asked and not r.out, r
-    mac.prefs['AfterSuccess'] = 'schedule'
-    expect(mac.run('--auto'), 0)
-    assert len(server.requests()) > asked
+    mac.prefs.update(AfterSuccess='schedule', RunInterval=3600)
+    for seconds, runs in ((600, False), (3700, True)):
+        clock = w.clock(start=int(time.time()) + seconds)
+        expect(mac.run('--auto', '--clock', clock.path), 0)
+        assert (len(server.requests()) > asked) == runs, seconds
 
 
 # --- stop, lock, status -----------------------------------------------------------------------------------------
