@@ -148,6 +148,9 @@ check-package: $(PROGRAM) ## packages, real and hostile, through the program
 check-product: $(PROGRAM) ## the package that Macs get: modes, jobs, scripts, profiles
 	@python3 tests/e2e/product.py --program $(PROGRAM)
 
+check-hostile: $(PROGRAM) ## a package for every trap we know of: refused or tamed, and nothing outside touched
+	@python3 tests/hostile/run.py --program $(PROGRAM)
+
 check-fault: $(PROGRAM) ## kills, full disks and broken networks; sampled (whole in sweep)
 	@python3 tests/e2e/fault.py --program $(PROGRAM)
 

@@ -260,6 +260,19 @@ static void work_free(struct work *w)
 
 /* --- staging and moving ------------------------------------------------------------------------------- */
 
+/* Is the script that PackageInfo names a file? Better known now than when the payload is in place. */
+static bool script_there(const struct component *c, bool post, struct err *e)
+{
+    const char *file = post ? c->is.postinstall : c->is.preinstall;
+    char path[LIMIT_PATH + 16];
+    struct stat st;
+    snprintf(path, sizeof path, "scripts/%s", file);
+    if (*file == '\0' || (files_stat(c->folder, path, &st, e) && S_ISREG(st.st_mode)))
+        return true;
+    return err_set(e, ERR_FORMAT, CAUSE_SCRIPT, "%s: its %s script is missing, or no file", c->is.identifier,
+                   post ? "postinstall" : "preinstall");
+}
+
 /* Unpack into w->staging and open what came of it. */
 static bool stage(struct work *w, struct loop *l, int package, bool scripts, bool skip_checks, struct err *e)
 {
@@ -278,6 +291,9 @@ static bool stage(struct work *w, struct loop *l, int package, bool scripts, boo
         snprintf(name, sizeof name, "%zu", i);
         w->components[i].folder = files_dir(w->staging, name, false, 0, e);
         if (w->components[i].folder < 0)
+            return false;
+        if (scripts &&
+            (!script_there(&w->components[i], false, e) || !script_there(&w->components[i], true, e)))
             return false;
     }
     return true;

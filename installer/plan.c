@@ -55,9 +55,10 @@ static bool put_member(struct buf *b, const struct xar_member *m, struct err *e)
            put_sum(b, &m->extracted, e);
 }
 
-bool plan_put_total(struct plan_writer *w, uint64_t stored, struct err *e)
+bool plan_put_total(struct plan_writer *w, uint64_t stored, uint64_t components, struct err *e)
 {
-    return worker_put_int(&w->record, stored, e) && put(w, PLAN_TOTAL, e);
+    return worker_put_int(&w->record, stored, e) && worker_put_int(&w->record, components, e) &&
+           put(w, PLAN_TOTAL, e);
 }
 
 bool plan_put_component(struct plan_writer *w, const struct plan_component *c, struct err *e)
@@ -73,6 +74,7 @@ bool plan_put_component(struct plan_writer *w, const struct plan_component *c, s
 bool plan_put_sum(struct plan_writer *w, const struct plan_sum *s, struct err *e)
 {
     return worker_put_bytes(&w->record, s->path, strlen(s->path) + 1, e) &&
+           worker_put_int(&w->record, s->type, e) && worker_put_int(&w->record, s->summed, e) &&
            worker_put_int(&w->record, s->size, e) && worker_put_int(&w->record, s->sum, e) &&
            put(w, PLAN_SUM, e);
 }
@@ -183,9 +185,12 @@ static void get_file_sum(struct worker_fields *f, struct plan_sum *s)
 {
     size_t n;
     s->path = worker_bytes(f, &n);
+    uint64_t type = worker_int(f);
+    s->summed = worker_flag(f);
     uint64_t size = worker_int(f), sum = worker_int(f);
-    f->bad = f->bad || n == 0 || n > LIMIT_PATH + 1 || s->path[n - 1] != '\0' || size > UINT32_MAX ||
-             sum > UINT32_MAX;
+    f->bad = f->bad || type < BOM_FILE || type > BOM_DEVICE || n == 0 || n > LIMIT_PATH + 1 ||
+             s->path[n - 1] != '\0' || size > UINT32_MAX || sum > UINT32_MAX;
+    s->type = f->bad ? BOM_FILE : (enum bom_type)type;
     s->size = (uint32_t)size;
     s->sum = (uint32_t)sum;
 }
@@ -207,6 +212,7 @@ bool plan_next(struct plan_reader *r, struct plan_record *out, struct err *e)
     switch (head[0]) {
     case PLAN_TOTAL:
         out->total = worker_int(&f);
+        out->components = worker_int(&f);
         break;
     case PLAN_COMPONENT:
         get_component(&f, &out->component);

@@ -3,10 +3,11 @@
  * A nameless file in the staging folder: the first worker may only write it, the second only read it, and the
  * process that started both does neither. It holds records as the control pipe does (worker.h): PLAN_TOTAL
  * first, PLAN_END last. LAYOUT: for each component in order of installation a PLAN_COMPONENT and, after it, a
- * PLAN_SUM for each file in its Bom. EXPAND: a PLAN_MEMBER for each member, directories before what is in
- * them. The reader believes no more of it than of the package. */
+ * PLAN_SUM for each path in its Bom (but "._" names). EXPAND: a PLAN_MEMBER for each member, directories
+ * before what is in them. The reader believes no more of it than of the package. */
 #ifndef INSTALLER_PLAN_H
 #define INSTALLER_PLAN_H
+#include "installer/bom.h"
 #include "installer/worker.h"
 #include "installer/xar.h"
 
@@ -19,8 +20,10 @@ struct plan_component {
     struct xar_member payload, scripts, bom; /* where the flags say so */
 };
 
-struct plan_sum { /* of a file in the Bom */
+struct plan_sum { /* of a path in the Bom */
     const char *path;
+    enum bom_type type;
+    bool summed;        /* size and sum are of its own bytes */
     uint32_t size, sum; /* size: low 32 bits */
 };
 
@@ -31,7 +34,8 @@ struct plan_writer {
 
 /* All fail with ERR_SYS, or ERR_LIMIT. Nothing is there to be read before plan_end. */
 void plan_begin(struct plan_writer *w, int fd);
-CHECKED bool plan_put_total(struct plan_writer *w, uint64_t stored, struct err *e); /* bytes to be read */
+/* stored: bytes to be read */
+CHECKED bool plan_put_total(struct plan_writer *w, uint64_t stored, uint64_t components, struct err *e);
 CHECKED bool plan_put_component(struct plan_writer *w, const struct plan_component *c, struct err *e);
 CHECKED bool plan_put_sum(struct plan_writer *w, const struct plan_sum *s, struct err *e);
 CHECKED bool plan_put_member(struct plan_writer *w, const struct xar_member *m, struct err *e);
@@ -48,7 +52,7 @@ struct plan_reader {
 /* One record of any type; strings in it live until the next call. */
 struct plan_record {
     enum plan_type type;
-    uint64_t total;
+    uint64_t total, components;
     struct plan_component component;
     struct plan_sum sum;
     struct xar_member member;

@@ -420,6 +420,8 @@ static bool member(struct unpack *u, struct cpio *c, const struct cpio_member *m
         u->count.apple_double_dropped++;
         return true;
     }
+    if (u->rules->claim != NULL && !u->rules->claim(u->rules->ctx, m, e))
+        return false;
     u->count.members += m->path[0] != '\0';
     struct pathset_entry *s = pathset_note(&u->paths, m->path, strlen(m->path), &fresh);
     if (m->path[0] == '\0' && m->type != CPIO_DIRECTORY)
@@ -449,6 +451,9 @@ static bool member(struct unpack *u, struct cpio *c, const struct cpio_member *m
  * finished: a parent comes after its children. */
 static bool finish_directories(struct unpack *u, struct err *e)
 {
+    /* the directory that was given is private: as the root of a payload it is like any that is implied */
+    if (!u->rules->private_files && pathset_find(&u->paths, "", 0) == NULL && fchmod(u->stack[0], 0755) != 0)
+        return failed(e, ".");
     for (const struct directory *d = u->last; d != NULL; d = d->before) {
         struct timespec times[2] = {{.tv_sec = (time_t)d->mtime}, {.tv_sec = (time_t)d->mtime}};
         if (!enter(u, d->path, strlen(d->path), false, e))
@@ -476,10 +481,16 @@ bool unpack_all(struct unpack *u, struct cpio *c, struct err *e)
     }
 }
 
-bool unpack_expect(const struct unpack *u, const char *path, uint32_t size, uint32_t sum, struct err *e)
+bool unpack_expect(const struct unpack *u, const char *path, enum bom_type type, bool summed, uint32_t size,
+                   uint32_t sum, struct err *e)
 {
     const struct pathset_entry *s = pathset_find(&u->paths, path, strlen(path));
-    if (s == NULL || s->type != PATHSET_FILE || !s->checked)
+    if (s == NULL)
+        return refuse(e, path, "is named by the Bom, and the archive does not hold it");
+    if ((s->type == PATHSET_DIRECTORY) != (type == BOM_DIRECTORY) ||
+        (s->type == PATHSET_LINK) != (type == BOM_LINK))
+        return refuse(e, path, "is of another kind than the Bom says");
+    if (s->type != PATHSET_FILE || !summed || !s->checked)
         return true;
     if (size != (uint32_t)s->size)
         return refuse(e, path, "has another size than the Bom says");

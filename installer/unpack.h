@@ -7,6 +7,7 @@
  * Nothing is flushed: that is one call per volume for the caller. */
 #ifndef INSTALLER_UNPACK_H
 #define INSTALLER_UNPACK_H
+#include "installer/bom.h"
 #include "installer/cpio.h"
 
 struct unpack_rules {
@@ -15,6 +16,8 @@ struct unpack_rules {
     const char *location;          /* "/", "/usr/local": put before paths when asking keep_setid */
     const char *const *keep_setid; /* absolute paths */
     size_t keep_setid_count;
+    /* called for each member before it is made; false with *e set refuses it. May be NULL */
+    bool (*claim)(void *ctx, const struct cpio_member *m, struct err *e);
     void (*tick)(void *ctx); /* at least once a megabyte and every few hundred members; may be NULL */
     void *ctx;
 };
@@ -35,10 +38,10 @@ void unpack_free(struct unpack *u); /* NULL is fine */
  */
 CHECKED bool unpack_all(struct unpack *u, struct cpio *c, struct err *e);
 
-/* Does what the Bom says of the file path hold: size (its low 32 bits) and checksum? One that was not
- * unpacked, or is no file, passes. ERR_FORMAT names it. */
-CHECKED bool unpack_expect(const struct unpack *u, const char *path, uint32_t size, uint32_t sum,
-                           struct err *e);
+/* Does what the Bom says of path hold: is it here, of that kind, and, where summed, of that size (its low 32
+ * bits) and checksum? A Bom becomes the receipt, and a removal goes by it. ERR_FORMAT names path. */
+CHECKED bool unpack_expect(const struct unpack *u, const char *path, enum bom_type type, bool summed,
+                           uint32_t size, uint32_t sum, struct err *e);
 
 const struct unpack_count *unpack_counted(const struct unpack *u);
 #endif

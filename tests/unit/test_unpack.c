@@ -62,9 +62,11 @@ static bool unpack_bytes(const struct buf *b, const struct bom *bom)
     bool ok = unpack_all(u, c, &e);
     for (size_t i = 0; ok && bom != NULL && i < bom->count; i++) {
         char path[LIMIT_PATH + 1];
-        bom_path(&bom->entries[i], path);
-        if (bom->entries[i].type == BOM_FILE && !bom->entries[i].twin)
-            ok = unpack_expect(u, path, bom->entries[i].size, bom->entries[i].sum, &e);
+        const struct bom_entry *entry = &bom->entries[i];
+        bom_path(entry, path);
+        if (entry->parent != NULL && strncmp(entry->name, "._", 2) != 0)
+            ok = unpack_expect(u, path, entry->type, entry->type == BOM_FILE && !entry->twin, entry->size,
+                               entry->sum, &e);
     }
     count = *unpack_counted(u);
     unpack_free(u);
@@ -270,29 +272,49 @@ static void the_bom_is_compared(void **state)
     (void)state;
     const struct archive_member m[] = {{.name = ".", .mode = 040755},
                                        {.name = "./caf\xc3\xa9", .mode = 0100644, .data = "hello"},
+                                       {.name = "./other", .mode = 0120777, .data = "hello"},
                                        {.name = NULL}};
-    for (int row = 0; row < 3; row++) {
+    static const struct bom_item more[] = {{.path = "stranger", .type = BOM_FILE, .mode = 0100644, .size = 9},
+                                           {.path = "._caf\xc3\xa9", .type = BOM_FILE, .mode = 0100644},
+                                           {.path = "other", .type = BOM_DIRECTORY, .mode = 040755}};
+    static const char *const words[] = {NULL, "size", "checksum", "named by the Bom", NULL, "another kind"};
+    for (int row = 0; row < 6; row++) {
         struct arena *a = arena_open();
         struct buf b, packed;
         const uint32_t sum = bom_sum_end(bom_sum(0, "hello", 5), 5);
-        const struct bom_item items[] = {
-            {.path = "caf\xc3\xa9",
-             .type = BOM_FILE,
-             .mode = 0100644,
-             .size = row == 1 ? 6 : 5,
-             .sum = row == 2 ? sum + 1 : sum},
-            {.path = "only in the bom", .type = BOM_FILE, .mode = 0100644, .size = 9}};
+        const struct bom_item items[] = {{.path = "caf\xc3\xa9",
+                                          .type = BOM_FILE,
+                                          .mode = 0100644,
+                                          .size = row == 1 ? 6 : 5,
+                                          .sum = row == 2 ? sum + 1 : sum},
+                                         row >= 3 ? more[row - 3] : more[1]};
         buf_init(&packed, LIMIT_MB);
         assert_true(bom_encode(items, 2, &packed, &e));
         const struct bom *bom = bom_decode(a, packed.data, packed.len, &e);
         assert_non_null(bom);
         fresh();
         archive_make(&b, m);
-        assert_int_equal(unpack_bytes(&b, bom), row == 0);
+        assert_int_equal(unpack_bytes(&b, bom), words[row] == NULL);
+        if (words[row] != NULL && strstr(e.text, words[row]) == NULL)
+            fail_msg("row %d: %s", row, e.text);
         buf_release(&b);
         buf_release(&packed);
         arena_free(a);
     }
+}
+
+static void a_root_that_is_implied_is_open_to_all(void **state)
+{
+    (void)state;
+    const struct archive_member m[] = {{.name = "./a", .mode = 0100644, .data = "x"}, {.name = NULL}};
+    const struct unpack_rules before = rules;
+    for (int private = 0; private < 2; private ++) {
+        rules.private_files = private;
+        fresh();
+        assert_true(unpacks(m));
+        assert_int_equal(stat_of(".").st_mode & 07777, private ? 0700 : 0755);
+    }
+    rules = before;
 }
 
 int main(void)
@@ -304,6 +326,7 @@ int main(void)
         cmocka_unit_test(hostile_archives_are_refused),
         cmocka_unit_test(scripts_are_private),
         cmocka_unit_test(the_bom_is_compared),
+        cmocka_unit_test(a_root_that_is_implied_is_open_to_all),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
