@@ -148,6 +148,9 @@ check-package: $(PROGRAM) ## packages, real and hostile, through the program
 check-product: $(PROGRAM) ## the package that Macs get: modes, jobs, scripts, profiles
 	@python3 tests/e2e/product.py --program $(PROGRAM)
 
+check-trees: $(PROGRAM) ## trees by chance, packed here and read by others
+	@python3 tests/e2e/trees.py --program $(PROGRAM)
+
 check-hostile: $(PROGRAM) ## a package for every trap we know of: refused or tamed, and nothing outside touched
 	@python3 tests/hostile/run.py --program $(PROGRAM)
 
@@ -166,7 +169,8 @@ T       ?= props
 SECONDS ?= 60
 fuzz: ## fuzz one target with libFuzzer: make fuzz T=props SECONDS=60
 	@$(MAKE) -s CC=clang BUILD=build/fuzz SAN=address,undefined CFLAGS=-fsanitize=fuzzer-no-link build/fuzz/libdaybreak.a
-	@mkdir -p build/fuzz/corpus/$(T)
+	@$(MAKE) -s all
+	@test -d build/fuzz/corpus/$(T) || python3 tests/fuzz/seed.py $(T) build/fuzz/corpus/$(T) build/daybreak
 	@clang -std=c11 -D_POSIX_C_SOURCE=200809L -D_XOPEN_SOURCE=700 -I. -include core/banned.h -g -O1 \
 	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	    -o build/fuzz/fuzz_$(T) tests/fuzz/fuzz_$(T).c build/fuzz/libdaybreak.a $(PKG_LIBS)

@@ -52,6 +52,7 @@ part 'decisions explained'     "$MAKE" -s check-why
 part 'packages end to end'     "$MAKE" -s check-package
 part 'product package'         "$MAKE" -s check-product
 part 'macOS: every object'     "$MAKE" -s macos-objects-now
+part 'trees read by others'    "$MAKE" -s check-trees
 part 'hostile packages'        "$MAKE" -s check-hostile
 part 'faults'                  "$MAKE" -s check-fault
 part 'sanitizer build'         "$MAKE" -s -j"$J" SAN=address,undefined all test-programs replay-programs
