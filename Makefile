@@ -215,11 +215,13 @@ macos-repro: ## once a release: build the libraries for macOS a second time and 
 macos-deps: ## install what cross-building for macOS needs
 	@sh pkg/deps.sh macos
 
-cov: ## line coverage of the unit tests
-	@$(MAKE) -s BUILD=build/cov OPT='-O0 -g --coverage' LDFLAGS=--coverage check-unit
-	@gcov -n -o build/cov/obj/$(dir $(firstword $(SRCS))) $(SRCS) >/dev/null 2>&1 || true
+COV     ?= $(UNITS)
+cov: ## line coverage of unit tests and corpora, file by file, lowest first; those under 90 % are marked (COV= some tests)
+	@$(MAKE) -s BUILD=build/cov OPT='-O0 -g --coverage' LDFLAGS=--coverage UNITS='$(COV)' check-unit check-fuzz || echo "cov: tests have failed"
 	@for f in $(SRCS); do gcov -n -o build/cov/obj/$$(dirname $$f) $$f 2>/dev/null | \
-	    awk -v f=$$f '/^File/{k=index($$0, f)} /^Lines/&&k{print f, $$0; k=0}'; done
+	    awk -v f=$$f '/^File/{k=index($$0, "\x27" f "\x27")} /^Lines/&&k{split($$2,a,"[:%]"); \
+	    printf "%6.2f %5d %s%s\n", a[2], $$4, f, a[2] < 90 ? "  UNDER 90" : ""; k=0}'; done | sort -n | \
+	    awk '{print} {n+=$$2; h+=$$1*$$2/100} /UNDER/{u++} END{printf "cov: %.1f %% of %d lines; %d files under 90 %%\n", n ? 100*h/n : 0, n, u}'
 
 install: all ## install the program and its pages: DESTDIR= PREFIX=
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5
