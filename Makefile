@@ -160,6 +160,12 @@ check-product: $(PROGRAM) ## the package that Macs get: modes, jobs, scripts, pr
 check-lifecycle: $(PROGRAM) ## installed, upgraded, reinstalled, removed: exactly what receipts say
 	@python3 tests/e2e/lifecycle.py --program $(PROGRAM)
 
+check-trees: $(PROGRAM) ## trees by chance, packed here and read by others
+	@python3 tests/e2e/trees.py --program $(PROGRAM)
+
+check-hostile: $(PROGRAM) ## a package for every trap we know of: refused or tamed, and nothing outside touched
+	@python3 tests/hostile/run.py --program $(PROGRAM)
+
 check-fault: $(PROGRAM) ## kills, full disks and broken networks; sampled (whole in sweep)
 	@python3 tests/e2e/fault.py --program $(PROGRAM)
 
@@ -175,7 +181,8 @@ T       ?= props
 SECONDS ?= 60
 fuzz: ## fuzz one target with libFuzzer: make fuzz T=props SECONDS=60
 	@$(MAKE) -s CC=clang BUILD=build/fuzz SAN=address,undefined CFLAGS=-fsanitize=fuzzer-no-link build/fuzz/libdaybreak.a
-	@mkdir -p build/fuzz/corpus/$(T)
+	@$(MAKE) -s all
+	@test -d build/fuzz/corpus/$(T) || python3 tests/fuzz/seed.py $(T) build/fuzz/corpus/$(T) build/daybreak
 	@clang -std=c11 -D_POSIX_C_SOURCE=200809L -D_XOPEN_SOURCE=700 -I. -include core/banned.h -g -O1 \
 	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	    -o build/fuzz/fuzz_$(T) tests/fuzz/fuzz_$(T).c build/fuzz/libdaybreak.a $(PKG_LIBS)
@@ -220,11 +227,13 @@ macos-repro: ## once a release: build the libraries for macOS a second time and 
 macos-deps: ## install what cross-building for macOS needs
 	@sh pkg/deps.sh macos
 
-cov: ## line coverage of the unit tests
-	@$(MAKE) -s BUILD=build/cov OPT='-O0 -g --coverage' LDFLAGS=--coverage check-unit
-	@gcov -n -o build/cov/obj/$(dir $(firstword $(SRCS))) $(SRCS) >/dev/null 2>&1 || true
+COV     ?= $(UNITS)
+cov: ## line coverage of unit tests and corpora, file by file, lowest first; those under 90 % are marked (COV= some tests)
+	@$(MAKE) -s BUILD=build/cov OPT='-O0 -g --coverage' LDFLAGS=--coverage UNITS='$(COV)' check-unit check-fuzz || echo "cov: tests have failed"
 	@for f in $(SRCS); do gcov -n -o build/cov/obj/$$(dirname $$f) $$f 2>/dev/null | \
-	    awk -v f=$$f '/^File/{k=index($$0, f)} /^Lines/&&k{print f, $$0; k=0}'; done
+	    awk -v f=$$f '/^File/{k=index($$0, "\x27" f "\x27")} /^Lines/&&k{split($$2,a,"[:%]"); \
+	    printf "%6.2f %5d %s%s\n", a[2], $$4, f, a[2] < 90 ? "  UNDER 90" : ""; k=0}'; done | sort -n | \
+	    awk '{print} {n+=$$2; h+=$$1*$$2/100} /UNDER/{u++} END{printf "cov: %.1f %% of %d lines; %d files under 90 %%\n", n ? 100*h/n : 0, n, u}'
 
 install: all ## install the program and its pages: DESTDIR= PREFIX=
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5

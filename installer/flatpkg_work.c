@@ -259,6 +259,20 @@ void flatpkg_work_free(struct flatpkg_work *w)
     arena_free(w->arena);
 }
 
+/* Are the scripts that PackageInfo names files? Better known now than when the payload is in place. */
+static bool scripts_there(const struct flatpkg_part *c, struct err *e)
+{
+    for (const struct flatpkg_script *s = c->scripts; s != NULL; s = s->next) {
+        char path[LIMIT_PATH + 16];
+        struct stat st;
+        snprintf(path, sizeof path, "scripts/%s", s->is.file);
+        if (!files_stat(c->folder, path, &st, e) || !S_ISREG(st.st_mode))
+            return err_set(e, ERR_FORMAT, CAUSE_SCRIPT, "%s: its %s script is missing, or no file",
+                           c->is.identifier, s->is.kind);
+    }
+    return true;
+}
+
 /* Unpack into w->staging and open what came of it. */
 bool flatpkg_work_stage(struct flatpkg_work *w, struct loop *l, int package, bool scripts, bool skip_checks,
                         struct err *e)
@@ -277,7 +291,7 @@ bool flatpkg_work_stage(struct flatpkg_work *w, struct loop *l, int package, boo
         char name[24];
         snprintf(name, sizeof name, "%zu", i);
         w->parts[i].folder = files_dir(w->staging, name, false, 0, e);
-        if (w->parts[i].folder < 0)
+        if (w->parts[i].folder < 0 || (scripts && !scripts_there(&w->parts[i], e)))
             return false;
     }
     return true;

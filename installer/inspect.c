@@ -10,6 +10,7 @@
 #include "installer/plan.h"
 #include "installer/record.h"
 #include "manifests/props.h"
+#include <strings.h>
 
 struct component {
     const struct packageinfo *info;
@@ -203,6 +204,28 @@ static bool check_component(const struct component *c, struct err *e)
     return true;
 }
 
+/* Packages of a product may name one component: it is installed once. */
+static bool has_folder(const struct inspect *s, const char *folder)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (strcmp(s->components[i].folder, folder) == 0)
+            return true;
+    return false;
+}
+
+/* One receipt for two components would forget the files of the first. A Mac does not tell "A" from "a". */
+static bool one_receipt_each(const struct inspect *s, struct err *e)
+{
+    for (size_t i = 1; i < s->count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (strcasecmp(s->components[i].info->identifier, s->components[k].info->identifier) == 0)
+                return err_set(e, ERR_FORMAT, CAUSE_FORMAT,
+                               "its components %s and %s have one identifier, and so one receipt: %s",
+                               s->components[k].folder, s->components[i].folder,
+                               s->components[i].info->identifier);
+    return true;
+}
+
 static bool choose(struct inspect *s, const struct xar_member *m, struct err *e)
 {
     struct distribution_plan plan;
@@ -227,9 +250,10 @@ static bool choose(struct inspect *s, const struct xar_member *m, struct err *e)
         return false;
     s->restart = plan.on_conclusion >= PACKAGEINFO_RESTART;
     for (size_t i = 0; i < plan.count; i++)
-        if (plan.refs[i]->component != NULL && !add_component(s, plan.refs[i]->component, e))
+        if (plan.refs[i]->component != NULL && !has_folder(s, plan.refs[i]->component) &&
+            !add_component(s, plan.refs[i]->component, e))
             return false;
-    return true;
+    return one_receipt_each(s, e);
 }
 
 static bool open_package(struct inspect *s, struct err *e)
@@ -412,7 +436,7 @@ static bool plan_all(struct inspect *s, struct err *e)
                  stored(s->components[i].bom);
     for (size_t i = 0; expand && i < s->xar->member_count; i++)
         total += s->xar->members[i].length;
-    bool ok = plan_put_total(&s->plan, total, e);
+    bool ok = plan_put_total(&s->plan, total, s->count, e);
     for (size_t i = 0; ok && i < s->count; i++)
         ok = plan_component(s, &s->components[i], e);
     for (size_t i = 0; ok && expand && i < s->xar->member_count; i++)

@@ -243,8 +243,10 @@ const struct packageinfo *packageinfo_decode(struct arena *a, const void *p, siz
         return NULL;
     }
     i->version = attribute_or(root, "version", "0");
-    if (strlen(i->version) > LIMIT_NAME) {
-        bad(e, "too long a version:", i->version);
+    if (*i->version == '\0')
+        i->version = "0";
+    if (!packageinfo_version_ok(i->version)) {
+        bad(e, "the version is", i->version);
         return NULL;
     }
     const char *location = attribute_or(root, "install-location", "/"), *clean = clean_path(a, location);

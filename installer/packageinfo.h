@@ -35,7 +35,7 @@ struct packageinfo_names {
 
 struct packageinfo {
     const char *identifier; /* fits a file name: [A-Za-z0-9][A-Za-z0-9._-]*, at most LIMIT_NAME less 6 */
-    const char *version;    /* "0" when not given */
+    const char *version;    /* one line; "0" when not given, or empty */
     const char *install_location; /* absolute, no trailing '/', no "." or ".."; "/" when not given */
     bool auth_root;               /* auth is "root" in any case, or not given */
     bool overwrite_permissions;   /* owner and mode of existing directories are set too */

@@ -3,6 +3,7 @@
  * to scripts; DSTROOT and $2, DSTVOLUME and $3 are the same. */
 #include "installer/pkgscript.h"
 #include "core/child.h"
+#include "core/files.h"
 #include "core/log.h"
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -102,7 +103,7 @@ bool pkgscript_run(const struct pkgscript *s, int *code, struct err *e)
                               .ctx = &r};
     bool ok = false;
     *code = -1000;
-    if (fstatat(s->folder, s->file, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) {
+    if (!files_stat(s->folder, s->file, &st, e) || !S_ISREG(st.st_mode)) {
         err_set(e, ERR_FORMAT, CAUSE_SCRIPT, "%s: the %s script is no file in the package", s->identifier,
                 s->kind);
     } else if (!child_run(s->env->loop, &spec, &end, e)) {

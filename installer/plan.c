@@ -55,9 +55,10 @@ static bool put_member(struct buf *b, const struct xar_member *m, struct err *e)
            put_sum(b, &m->extracted, e);
 }
 
-bool plan_put_total(struct plan_writer *w, uint64_t stored, struct err *e)
+bool plan_put_total(struct plan_writer *w, uint64_t stored, uint64_t components, struct err *e)
 {
-    return worker_put_int(&w->record, stored, e) && put(w, PLAN_TOTAL, e);
+    return worker_put_int(&w->record, stored, e) && worker_put_int(&w->record, components, e) &&
+           put(w, PLAN_TOTAL, e);
 }
 
 bool plan_put_component(struct plan_writer *w, const struct plan_component *c, struct err *e)
@@ -208,6 +209,7 @@ bool plan_next(struct plan_reader *r, struct plan_record *out, struct err *e)
     switch (head[0]) {
     case PLAN_TOTAL:
         out->total = worker_int(&f);
+        out->components = worker_int(&f);
         break;
     case PLAN_COMPONENT:
         get_component(&f, &out->component);

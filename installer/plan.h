@@ -33,7 +33,8 @@ struct plan_writer {
 
 /* All fail with ERR_SYS, or ERR_LIMIT. Nothing is there to be read before plan_end. */
 void plan_begin(struct plan_writer *w, int fd);
-CHECKED bool plan_put_total(struct plan_writer *w, uint64_t stored, struct err *e); /* bytes to be read */
+/* stored: bytes to be read */
+CHECKED bool plan_put_total(struct plan_writer *w, uint64_t stored, uint64_t components, struct err *e);
 CHECKED bool plan_put_component(struct plan_writer *w, const struct plan_component *c, struct err *e);
 CHECKED bool plan_put_sum(struct plan_writer *w, const struct plan_sum *s, struct err *e);
 CHECKED bool plan_put_member(struct plan_writer *w, const struct xar_member *m, struct err *e);
@@ -50,7 +51,7 @@ struct plan_reader {
 /* One record of any type; strings in it live until the next call. */
 struct plan_record {
     enum plan_type type;
-    uint64_t total;
+    uint64_t total, components;
     struct plan_component component;
     struct plan_sum sum;
     struct xar_member member;

@@ -6,6 +6,7 @@
 #include "core/limits.h"
 #include "core/os.h"
 #include "core/text.h"
+#include "installer/claims.h"
 #include "installer/plan.h"
 #include "installer/record.h"
 #include "installer/unpack.h"
@@ -25,6 +26,8 @@ struct stage {
     struct record_request request;
     struct xar xar; /* of which only the descriptor is known here */
     struct plan_reader plan;
+    struct claims *claims;        /* what the payloads lay where; NULL where there is but one */
+    const char *location;         /* of the component in hand */
     uint64_t before, total, told; /* stored bytes: of finished members, of all, at the last record */
     struct xar_reader *reader;    /* the member in hand */
 };
@@ -169,6 +172,12 @@ static bool compare(struct stage *s, const struct unpack *u, bool has_bom, struc
     return false;
 }
 
+static bool claim(void *ctx, const struct cpio_member *m, struct err *e)
+{
+    struct stage *s = ctx;
+    return s->claims == NULL || claims_note(s->claims, s->location, m->path, m->type == CPIO_DIRECTORY, e);
+}
+
 /* Component n, which is in *r; afterwards the record behind it is. */
 static bool stage_component(struct stage *s, size_t n, struct plan_record *r, struct err *e)
 {
@@ -179,6 +188,7 @@ static bool stage_component(struct stage *s, size_t n, struct plan_record *r, st
                                        .location = arena_strdup(a, c.location),
                                        .keep_setid = s->request.keep_setid,
                                        .keep_setid_count = s->request.keep_setid_count,
+                                       .claim = claim,
                                        .tick = tick,
                                        .ctx = s};
     const struct unpack_rules private = {.private_files = true, .location = "/", .tick = tick, .ctx = s};
@@ -189,6 +199,7 @@ static bool stage_component(struct stage *s, size_t n, struct plan_record *r, st
     c.scripts.path = c.has_scripts ? arena_strdup(a, c.scripts.path) : NULL;
     c.scripts.encoding_name = c.has_scripts ? arena_strdup(a, c.scripts.encoding_name) : NULL;
     snprintf(name, sizeof name, "%zu", n);
+    s->location = rules.location;
     int dir = make_directory(DIRECTORY, name, e);
     bool ok = dir >= 0 && (!c.has_bom || copy_to(s, &c.bom, dir, "bom", e)) &&
               (!c.has_payload || unpack_member(s, &c.payload, dir, "root", &rules, c.kbytes, &payload, e));
@@ -314,6 +325,8 @@ static bool work(struct stage *s, struct err *e)
     if (r.type != PLAN_TOTAL || s->request.task == RECORD_LIST)
         return nonsense(e);
     s->total = r.total;
+    if (r.components > 1)
+        s->claims = claims_open();
     return s->request.task == RECORD_EXPAND ? expand(s, e) : layout(s, e);
 }
 
@@ -326,6 +339,7 @@ bool stage_work(const struct buf *request, struct err *e)
     plan_open(&s.plan, PLAN);
     bool ok = record_get_request(a, request, &s.request, e) && work(&s, e);
     plan_reader_release(&s.plan);
+    claims_free(s.claims);
     arena_free(a);
     return ok;
 }

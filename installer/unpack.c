@@ -485,6 +485,8 @@ static bool member(struct unpack *u, const struct unpack_source *c, const struct
         tick(u, TICK_BYTES);
     if (m->apple_double)
         return take_twin(u, c, m, e);
+    if (u->rules->claim != NULL && !u->rules->claim(u->rules->ctx, m, e))
+        return false;
     u->count.members += m->path[0] != '\0';
     struct pathset_entry *s = pathset_note(&u->paths, m->path, strlen(m->path), &fresh);
     if (m->path[0] == '\0' && m->type != CPIO_DIRECTORY)
@@ -517,6 +519,9 @@ static bool member(struct unpack *u, const struct unpack_source *c, const struct
  * finished: a parent comes after its children. */
 static bool finish_directories(struct unpack *u, struct err *e)
 {
+    /* the directory that was given is private: as the root of a payload it is like any that is implied */
+    if (!u->rules->private_files && pathset_find(&u->paths, "", 0) == NULL && fchmod(u->stack[0], 0755) != 0)
+        return failed(e, ".");
     for (const struct directory *d = u->last; d != NULL; d = d->before) {
         struct timespec times[2] = {{.tv_sec = (time_t)d->mtime}, {.tv_sec = (time_t)d->mtime}};
         if (!enter(u, d->path, strlen(d->path), false, e))

@@ -18,6 +18,8 @@ struct unpack_rules {
     const char *location;          /* "/", "/usr/local": put before paths when asking keep_setid */
     const char *const *keep_setid; /* absolute paths */
     size_t keep_setid_count;
+    /* called for each member before it is made; false with *e set refuses it. May be NULL */
+    bool (*claim)(void *ctx, const struct cpio_member *m, struct err *e);
     void (*tick)(void *ctx); /* at least once a megabyte and every few hundred members; may be NULL */
     void *ctx;
 };

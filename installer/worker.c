@@ -94,7 +94,7 @@ bool worker_end(struct worker_fields *f)
 
 /* --- the worker's side -------------------------------------------------------------------------------- */
 
-static struct buf gathered;
+static struct buf gathered = {.max = WORKER_RECORD_MAX + HEADER};
 
 static void flush(void)
 {
@@ -158,7 +158,6 @@ void worker_serve(const struct worker_task *task)
     struct err e = {.kind = ERR_NONE};
     struct buf request, none;
     signal(SIGPIPE, SIG_DFL);
-    buf_init(&gathered, WORKER_RECORD_MAX + HEADER);
     buf_init(&request, WORKER_REQUEST_MAX);
     buf_init(&none, 0);
     if (task->prepare != NULL)

@@ -54,12 +54,15 @@ part 'packages end to end'     "$MAKE" -s check-package
 part 'product package'         "$MAKE" -s check-product
 part 'macOS: every object'     "$MAKE" -s macos-objects-now
 part 'life of software'         "$MAKE" -s check-lifecycle
+part 'trees read by others'    "$MAKE" -s check-trees
+part 'hostile packages'        "$MAKE" -s check-hostile
 part 'faults'                  "$MAKE" -s check-fault
 part 'sanitizer build'         "$MAKE" -s -j"$J" SAN=address,undefined all test-programs replay-programs
 part 'sanitizers: unit tests'  "$MAKE" -s SAN=address,undefined check-unit
 part 'sanitizers: cases'       "$MAKE" -s SAN=address,undefined check-cases
 part 'sanitizers: real repos'  "$MAKE" -s SAN=address,undefined check-samples
 [ -z "${SWEEP:-}" ] || part 'sanitizers: random repos' "$MAKE" -s SAN=address,undefined check-property
+part 'sanitizers: hostile'     "$MAKE" -s SAN=address,undefined check-hostile
 part 'sanitizers: corpora'     "$MAKE" -s SAN=address,undefined check-fuzz
 
 echo

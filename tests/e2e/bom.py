@@ -1,10 +1,119 @@
-"""A Bom read by somebody else: the format from its layout, nothing of the program's own code.
+"""A Bom read by somebody else: what lsbom would print, as rows. Standard library only.
 
-entries(bytes) -> {path: (kind, mode, uid, gid, size, checksum, target)}; path "" is the root. kind: file dir link.
+The format once more, from its description: a BOMStore is big-endian; its index gives address and length of each block by
+number; variables name blocks. "Paths" is a tree whose leaves hold pairs (block of {number, block of details}, block of
+{number of the parent, name}).
 """
 import struct
 
 KINDS = {1: 'file', 2: 'dir', 3: 'link', 4: 'device'}
+
+
+class Bad(Exception):
+    pass
+
+
+class Store:
+    def __init__(self, data):
+        self.data = data
+        magic, version, _, index, index_len, variables, variables_len = struct.unpack_from('>8sIIIIII', data)
+        if magic != b'BOMStore' or version != 1:
+            raise Bad('no BOMStore')
+        count = struct.unpack_from('>I', data, index)[0]
+        if 4 + 8 * count > index_len:
+            raise Bad('the index is short')
+        self.blocks = [struct.unpack_from('>II', data, index + 4 + 8 * i) for i in range(count)]
+        self.variables, at = {}, variables + 4
+        for _ in range(struct.unpack_from('>I', data, variables)[0]):
+            block, length = struct.unpack_from('>IB', data, at)
+            self.variables[data[at + 5:at + 5 + length].decode()] = block
+            at += 5 + length
+        if at > variables + variables_len:
+            raise Bad('the variables are short')
+
+    def block(self, number):
+        at, length = self.blocks[number]
+        if number == 0 or at + length > len(self.data):
+            raise Bad('block %d lies outside' % number)
+        return self.data[at:at + length]
+
+    def leaves(self, variable, strict):
+        """Every pair of the tree; strict: read twice, along the leaves' links and down the branches."""
+        magic, version, child, _, total = struct.unpack_from('>4sIIII', self.block(self.variables[variable]))
+        if magic != b'tree' or version != 1:
+            raise Bad('%s is no tree' % variable)
+        first = child
+        while struct.unpack_from('>H', self.block(first))[0] == 0:
+            first = struct.unpack_from('>I', self.block(first), 12)[0]
+        linked, node, before = [], first, 0
+        while node:
+            block = self.block(node)
+            leaf, count, forward, backward = struct.unpack_from('>HHII', block)
+            if leaf != 1 or (strict and backward != before):
+                raise Bad('leaf %d is not linked as it should be' % node)
+            linked += [struct.unpack_from('>II', block, 12 + 8 * i) for i in range(count)]
+            before, node = node, forward
+        if strict and (self.below(child) != linked or len(linked) != total):
+            raise Bad('%s: %d pairs along the leaves, %d down the branches, %d said' %
+                      (variable, len(linked), len(self.below(child)), total))
+        return linked
+
+    def below(self, node):
+        block = self.block(node)
+        leaf, count = struct.unpack_from('>HH', block)
+        pairs = [struct.unpack_from('>II', block, 12 + 8 * i) for i in range(count)]
+        if leaf:
+            return pairs
+        out = []
+        for child, last in pairs:
+            part = self.below(child)
+            if part[-1][1] != last:
+                raise Bad('a branch does not end with the key it names')
+            out += part
+        return out
+
+
+def read(data, strict=True):
+    """{path: dict(kind, mode, uid, gid, mtime, size, sum, target, twin)}; the root is ".". strict: ours keep an order, and
+    branches that lead where the leaves' links do; others need not."""
+    store = Store(data)
+    names, rows, order = {}, {}, []
+    for value, key in store.leaves('Paths', strict):
+        number, details = struct.unpack('>II', store.block(value)[:8])
+        parent = struct.unpack_from('>I', store.block(key))[0]
+        name = store.block(key)[4:].split(b'\0')[0].decode()
+        if number in names:
+            raise Bad('number %d twice' % number)
+        names[number] = (parent, name)
+        order.append((parent, name.encode()))
+        info = store.block(details)
+        kind, _, flags, mode, uid, gid, mtime, size, _ = struct.unpack_from('>BBHHIIIIB', info)
+        row = dict(kind=kind, mode=mode, uid=uid, gid=gid, mtime=mtime, size=size, sum=0, target=None, twin=flags == 1)
+        if kind == 1:
+            row['sum'] = struct.unpack_from('>I', info, 23)[0]
+        elif kind == 3:
+            row['sum'], length = struct.unpack_from('>II', info, 23)
+            row['target'] = info[31:31 + length].rstrip(b'\0').decode()
+        rows[number] = row
+    if strict and order != sorted(order):
+        raise Bad('the paths are not in order')
+    out = {}
+    for number, row in rows.items():
+        parts, at = [], number
+        while at:
+            parent, name = names[at]
+            parts.append(name)
+            at = parent
+            if len(parts) > 1000:
+                raise Bad('a circle')
+        out['/'.join(reversed(parts[:-1])) or '.'] = row
+    return out
+
+
+def entries(data):
+    """{path: (kind, mode, uid, gid, size, checksum, target)}; the root is "". kind: file dir link device."""
+    return {'' if path == '.' else path: (KINDS[r['kind']], r['mode'], r['uid'], r['gid'], r['size'], r['sum'], r['target'] or '')
+            for path, r in read(data).items() if not r['twin']}
 
 
 def cksum(data):
@@ -31,76 +140,3 @@ def _table():
 
 
 TABLE = _table()
-
-
-class Store:
-    def __init__(self, data):
-        self.data = data
-        magic, version, _, index, _, variables, _ = struct.unpack_from('>8sIIIIII', data)
-        assert magic == b'BOMStore' and version == 1, 'no Bom'
-        count, = struct.unpack_from('>I', data, index)
-        self.blocks = [struct.unpack_from('>II', data, index + 4 + 8 * i) for i in range(count)]
-        self.names, at = {}, variables + 4
-        for _ in range(struct.unpack_from('>I', data, variables)[0]):
-            block, length = struct.unpack_from('>IB', data, at)
-            self.names[data[at + 5:at + 5 + length].decode()] = block
-            at += 5 + length
-
-    def block(self, number):
-        address, length = self.blocks[number]
-        assert address + length <= len(self.data), 'a block lies outside the file'
-        return self.data[address:address + length]
-
-    def leaves(self, name):
-        """(first, second) of every entry of the tree's leaves, as blocks."""
-        tree = self.block(self.names[name])
-        magic, _, child, _, paths = struct.unpack_from('>4sIIII', tree)
-        assert magic == b'tree'
-        node = self.block(child)
-        while not struct.unpack_from('>H', node)[0]:  # a branch: down its first child
-            node = self.block(struct.unpack_from('>I', node, 12)[0])
-        seen = 0
-        while True:
-            leaf, count, forward, _ = struct.unpack_from('>HHII', node)
-            assert leaf
-            for i in range(count):
-                a, b = struct.unpack_from('>II', node, 12 + 8 * i)
-                yield self.block(a), self.block(b)
-            seen += count
-            if not forward:
-                break
-            node = self.block(forward)
-        assert seen == paths, 'the tree says %d paths and has %d' % (paths, seen)
-
-
-def entries(data):
-    store = Store(data)
-    assert set(store.names) >= {'BomInfo', 'Paths', 'HLIndex', 'VIndex', 'Size64'}, store.names
-    names, infos, out = {}, {}, {}
-    for first, second in store.leaves('Paths'):
-        number, info = struct.unpack_from('>II', first)
-        parent, = struct.unpack_from('>I', second)
-        names[number] = (parent, second[4:].split(b'\0')[0].decode())
-        infos[number] = store.block(info)
-
-    def path(number):
-        parent, name = names[number]
-        if not parent:
-            assert name == '.', name
-            return ''
-        above = path(parent)
-        return above + '/' + name if above else name
-
-    for number, info in infos.items():
-        kind, _, flags, mode, uid, gid, _, size = struct.unpack_from('>BBHHIIII', info)
-        checksum = struct.unpack_from('>I', info, 23)[0] if kind in (1, 3) else 0
-        target = ''
-        if kind == 3:
-            length, = struct.unpack_from('>I', info, 27)
-            target = info[31:31 + length].split(b'\0')[0].decode()
-        if not flags & 0xe:  # 0x0001 alone: the "._" half of a file, which is no file of its own
-            continue
-        where = path(number)
-        assert where not in out, where
-        out[where] = (KINDS[kind], mode, uid, gid, size, checksum, target)
-    return out

@@ -247,6 +247,48 @@ static void what_is_in_the_way_is_found_first(void **state)
     assert_true(staging_is_empty());
 }
 
+#define PRODUCT(a, b)                                                                                        \
+    "<installer-gui-script minSpecVersion=\"1\"><choices-outline><line choice=\"c\"/></choices-outline>"     \
+    "<choice id=\"c\"><pkg-ref id=\"a\"/><pkg-ref id=\"b\"/></choice>"                                       \
+    "<pkg-ref id=\"a\">#" a "</pkg-ref><pkg-ref id=\"b\">#" b "</pkg-ref></installer-gui-script>"
+
+static void components_that_meet(void **state)
+{
+    (void)state;
+    static const struct archive_member away[] = {{.name = "./good", .mode = 0100644, .data = "good"},
+                                                 {.name = "./away", .mode = 0120777, .data = "/tmp"},
+                                                 {.name = NULL}};
+    static const struct archive_member evil[] = {{.name = "./evil", .mode = 0100644, .data = "evil"},
+                                                 {.name = NULL}};
+    struct part parts[] = {
+        {.folder = "a.pkg",
+         .identifier = "com.example.a",
+         .attributes = "install-location=\"/opt/meet\"",
+         .payload = away},
+        {.folder = "b.pkg",
+         .identifier = "com.example.b",
+         .attributes = "install-location=\"/opt/meet/away\"",
+         .payload = evil},
+    };
+    clean();
+    assert_false(install(make_package(parts, 2, PRODUCT("a.pkg", "b.pkg"))));
+    assert_non_null(strstr(e.text, "/opt/meet/away"));
+    assert_false(there("opt"));
+    assert_true(staging_is_empty());
+
+    parts[1].attributes = "";
+    parts[1].identifier = "com.example.A";
+    assert_false(install(make_package(parts, 2, PRODUCT("a.pkg", "b.pkg"))));
+    assert_non_null(strstr(e.text, "one receipt: com.example.A"));
+    assert_false(there("opt"));
+
+    /* two packages that are one component: it is installed once */
+    if (!install(make_package(parts, 2, PRODUCT("a.pkg", "a.pkg"))))
+        fail_msg("%s", e.text);
+    assert_string_equal(text_of("opt/meet/good"), "good");
+    assert_false(there("evil"));
+}
+
 static void unsupported_packages_are_refused(void **state)
 {
     (void)state;
@@ -681,6 +723,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(scripts_get_what_apple_gives),
         cmocka_unit_test(scripts_that_fail),
         cmocka_unit_test(what_is_in_the_way_is_found_first),
+        cmocka_unit_test(components_that_meet),
         cmocka_unit_test(unsupported_packages_are_refused),
         cmocka_unit_test(a_killed_worker_fails_the_item),
         cmocka_unit_test(a_killed_run_is_recovered),

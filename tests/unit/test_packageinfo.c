@@ -102,6 +102,23 @@ static void refused(void **state)
     }
 }
 
+static void versions(void **state)
+{
+    static const struct {
+        const char *text, *version; /* NULL: refused */
+    } rows[] = {{"1.0 (3) \xc3\xa9", "1.0 (3) \xc3\xa9"}, {"", "0"}, {"1&#10;2", NULL}, {"1\xc2\x7f", NULL}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char xml[200];
+        snprintf(xml, sizeof xml, "<pkg-info identifier=\"a\" version=\"%s\"/>", rows[i].text);
+        const struct packageinfo *p = packageinfo_decode(a, xml, strlen(xml), &e);
+        if (rows[i].version)
+            assert_string_equal(p ? p->version : e.text, rows[i].version);
+        else
+            assert_null(p);
+    }
+}
+
 static void identifiers(void **state)
 {
     char longest[300];
@@ -122,7 +139,8 @@ static void identifiers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_full_one), cmocka_unit_test(a_bare_one),
-                                       cmocka_unit_test(refused), cmocka_unit_test(identifiers)};
+                                       cmocka_unit_test(refused), cmocka_unit_test(versions),
+                                       cmocka_unit_test(identifiers)};
     a = arena_open();
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
     arena_free(a);

@@ -418,6 +418,20 @@ static void the_bom_is_compared(void **state)
     }
 }
 
+static void a_root_that_is_implied_is_open_to_all(void **state)
+{
+    (void)state;
+    const struct archive_member m[] = {{.name = "./a", .mode = 0100644, .data = "x"}, {.name = NULL}};
+    const struct unpack_rules before = rules;
+    for (int private = 0; private < 2; private ++) {
+        rules.private_files = private;
+        fresh();
+        assert_true(unpacks(m));
+        assert_int_equal(stat_of(".").st_mode & 07777, private ? 0700 : 0755);
+    }
+    rules = before;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -428,6 +442,7 @@ int main(void)
         cmocka_unit_test(hostile_archives_are_refused),
         cmocka_unit_test(scripts_are_private),
         cmocka_unit_test(the_bom_is_compared),
+        cmocka_unit_test(a_root_that_is_implied_is_open_to_all),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
