@@ -7,6 +7,7 @@
  * "._" twins carry the mode of their other half, size and sum 0 (flags 1). */
 #include "installer/bom.h"
 #include "core/limits.h"
+#include "core/text.h"
 #if defined(HAVE_ISAL)
 #include <isa-l/crc.h>
 #endif
@@ -167,7 +168,7 @@ static bool read_details(struct reading *r, const unsigned char *p, size_t n, st
     if (p[0] < BOM_FILE || p[0] > BOM_DEVICE)
         return false;
     entry->type = (enum bom_type)p[0];
-    entry->twin = get16(p + 2) == FLAGS_TWIN && entry->type == BOM_FILE;
+    entry->twin = get16(p + 2) == FLAGS_TWIN && entry->type == BOM_FILE && text_starts(entry->name, "._");
     entry->mode = get16(p + 4);
     entry->uid = get32(p + 6);
     entry->gid = get32(p + 10);
@@ -206,9 +207,9 @@ static bool read_pair(struct reading *r, const unsigned char *pair, struct err *
     const char *name = (const char *)key + 4;
     if (!memchr(name, 0, key_len - 4) || !name_ok(name, d->parent == 0))
         return bad(e, "a name is not one that can be");
+    d->entry.name = arena_strdup(r->arena, name);
     if (!read_details(r, details, details_len, &d->entry))
         return bad(e, "a path's details are not what they should be");
-    d->entry.name = arena_strdup(r->arena, name);
     r->count++;
     return true;
 }

@@ -339,7 +339,7 @@ static bool list_component(struct inspect *s, const struct component *c, struct 
         const char *why = clash_of(&names, &m);
         ok = send_entry(&b, &m, why, e);
         if (why != NULL && first == NULL)
-            first = arena_printf(s->arena, "\"%s\" %s", m.path, why);
+            first = arena_printf(s->arena, "\"%s\" %s", *m.path != '\0' ? m.path : ".", why);
         if (++seen % 256 == 0)
             worker_alive();
     }

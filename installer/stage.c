@@ -166,7 +166,9 @@ static bool compare(struct stage *s, const struct unpack *u, bool has_bom, struc
         if (r->type != PLAN_SUM)
             return !has_bom || u == NULL || unpack_named(u, named, e) || err_wrap(e, "Payload");
         named++;
-        if (u != NULL && !unpack_expect(u, r->sum.path, r->sum.type, r->sum.size, r->sum.sum, e))
+        if (u == NULL)
+            return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "its Bom names files, and it has no payload");
+        if (!unpack_expect(u, r->sum.path, r->sum.type, r->sum.size, r->sum.sum, e))
             return err_wrap(e, "Payload");
     }
     return false;
