@@ -3,7 +3,9 @@
 #define AGENT_CMD_PKG_H
 #include "installer/distribution.h"
 #include "installer/packageinfo.h"
+#include "installer/signature.h"
 #include "installer/xar.h"
+#include <jansson.h>
 
 struct cmd_pkg_options {
     struct arena *arena;
@@ -29,6 +31,12 @@ int cmd_pkg_verify(const struct cmd_pkg_options *o);
 
 /* Say "daybreak: NAME: sentence"; name NULL: the sentence has it. Returns code. */
 int cmd_pkg_fail(const char *name, const struct err *e, int code);
+
+/* The file at path, as the value of option. The text names both. */
+CHECKED bool cmd_pkg_read(const char *option, const char *path, struct buf *out, struct err *e);
+
+/* Put team_id, chain, timestamp, notarized, notarized_at and ticket into j; returns j. */
+json_t *cmd_pkg_signature_json(const struct signature *s, json_t *j);
 
 /* "3.4 MB", in a buffer of the caller's. */
 const char *cmd_pkg_size(char out[32], uint64_t bytes);
