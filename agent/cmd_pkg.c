@@ -20,11 +20,11 @@ static const struct verb {
      "every file it holds", ""},
     {"verify", VERIFY, 1, cmd_pkg_verify,
      "daybreak pkg verify PKG [--require-signature] [--team-id ID] [--ca FILE] [--at DATE] [--json]",
-     "is it whole?",
+     "is it whole, and who signed it?",
      "  --require-signature  fail when there is no good signature\n"
      "  --team-id ID         fail unless ID has signed it\n"
-     "  --ca FILE            another root certificate than Apple's\n"
-     "  --at DATE            judge as of DATE (2026-11-24T00:00:00Z)\n"},
+     "  --ca FILE            root certificates (PEM) instead of Apple's\n"
+     "  --at DATE            judge what has no timestamp as of DATE (2026-11-24T00:00:00Z)\n"},
     {"extract", EXTRACT, 2, cmd_pkg_extract, "daybreak pkg extract PKG DIR [--expand] [--json]",
      "lay its payloads out under DIR, as an install into an empty root would",
      "  --expand             the raw members instead\n"

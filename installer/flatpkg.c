@@ -19,11 +19,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define STAGING          "Staging"
 #define GONE             ".daybreak-gone"
 #define UNPACK_MS        ((uint64_t)3600 * 1000)
-#define RECOVER_TRIES    100 /* of 50 ms: how long a killed run's worker may take to notice */
-#define UNPACKED_PERCENT 85  /* of the whole: what follows is moving and scripts */
+#define UNPACKED_PERCENT 85 /* of the whole: what follows is moving and scripts */
 
 struct component {
     struct record_component is;
@@ -39,6 +37,7 @@ struct work {
     size_t count;
     uint64_t announced; /* components the worker spoke of beforehand */
     bool restart, archive_seen;
+    struct install_signature signature;
     bool owners; /* we are root: owners are set */
     struct flatpkg_summary sum;
     int staging;
@@ -123,6 +122,26 @@ static bool take_progress(const struct work *w, struct worker_fields *f, struct 
     return true;
 }
 
+/* The worker has judged; what it is to be is looked at here too, before it may go on. */
+static bool take_signature(struct work *w, struct worker_fields *f, struct err *e)
+{
+    struct record_signature r;
+    if (w->signature.status[0] != '\0' || w->archive_seen)
+        return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker judged twice");
+    if (!record_get_signature(f, &r, e))
+        return false;
+    struct signature *s = arena_alloc(w->arena, sizeof *s);
+    s->status = (enum signature_status)r.status;
+    snprintf(s->why, sizeof s->why, "%s", r.why);
+    snprintf(s->team_id, sizeof s->team_id, "%s", r.team_id);
+    snprintf(s->chain[0].name, sizeof s->chain[0].name, "%s", r.signer);
+    snprintf(w->signature.status, sizeof w->signature.status, "%s", signature_status_name(s->status));
+    snprintf(w->signature.team_id, sizeof w->signature.team_id, "%s", r.team_id);
+    snprintf(w->signature.why, sizeof w->signature.why, "%s", r.why);
+    w->signature.is_signed = s->status == SIGNATURE_SIGNED;
+    return signature_meets(s, &w->options->need, e);
+}
+
 static bool take_record(void *ctx, unsigned type, struct worker_fields *f, struct err *e)
 {
     struct work *w = ctx;
@@ -145,6 +164,8 @@ static bool take_record(void *ctx, unsigned type, struct worker_fields *f, struc
         return take_entry(w, f, e);
     case RECORD_PROGRESS:
         return take_progress(w, f, e);
+    case RECORD_SIGNATURE:
+        return take_signature(w, f, e);
     case RECORD_COUNT:
         if (!record_get_count(f, &count, e))
             return false;
@@ -179,6 +200,9 @@ static bool run_worker(struct work *w, struct loop *l, int package, int director
     r->choices_len = choices.len;
     r->keep_setid = w->keep_setid;
     r->keep_setid_count = w->keep_setid_count;
+    r->need = o->need;
+    r->roots = o->roots;
+    r->roots_len = o->roots != NULL ? o->roots_len : 0;
     const struct worker_job job = {.kind = "unpack",
                                    .request = &request,
                                    .package = package,
@@ -190,7 +214,10 @@ static bool run_worker(struct work *w, struct loop *l, int package, int director
     ok = ok && record_put_request(&request, r, e) && worker_run(l, &job, e);
     buf_release(&request);
     buf_release(&choices);
-    if (ok && (!w->archive_seen || w->count != w->announced))
+    bool judged = r->task == RECORD_LAYOUT || r->task == RECORD_JUDGE;
+    if (ok && judged && w->signature.status[0] == '\0')
+        ok = err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker did not judge the signature");
+    if (ok && r->task != RECORD_JUDGE && (!w->archive_seen || w->count != w->announced))
         ok = err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker found fewer components than it said");
     if (!ok && e->kind == ERR_INTERNAL)
         log_debug("%s: %s", o->name, e->text);
@@ -279,11 +306,11 @@ static bool place_all(const struct work *w, int root, struct err *e)
 static bool make_staging(struct work *w, const char **name, struct err *e)
 {
     char made[256];
-    int folder = files_dir(w->env->state, STAGING, true, 0700, e);
+    int folder = files_dir(w->env->state, FLATPKG_STAGING, true, 0700, e);
     if (folder < 0)
         return false;
     close(folder);
-    w->staging = files_temp_dir(w->env->state, STAGING, "pkg-", made, sizeof made, e);
+    w->staging = files_temp_dir(w->env->state, FLATPKG_STAGING, "pkg-", made, sizeof made, e);
     if (w->staging < 0)
         return false;
     const char *root = strcmp(w->env->root_path, "/") == 0 ? "" : w->env->root_path;
@@ -433,6 +460,7 @@ bool flatpkg_install(const struct install_env *env, int package, const struct fl
     progress(&w, 0, "Preparing");
     bool ok = make_staging(&w, &name, &why) && stage(&w, env->loop, package, env->run_scripts, false, &why) &&
               carry_out(&w, out, &why);
+    out->signature = w.signature;
     if (name != NULL && why.kind != ERR_STOPPED) {
         struct err left = {.kind = ERR_NONE};
         if (!files_remove(env->state, name, &left))
@@ -445,53 +473,16 @@ bool flatpkg_install(const struct install_env *env, int package, const struct fl
     return err_wrap(e, "%s", o->name);
 }
 
-/* --- recovery ----------------------------------------------------------------------------------------- */
-
-struct leftovers {
-    const struct install_env *env;
-    int folder;
-};
-
-/* Wait until no worker holds the lock of the staging folder name. */
-static void wait_for_worker(const struct leftovers *l, const char *name)
+bool flatpkg_judge(struct loop *l, int package, const struct flatpkg_options *o, struct install_signature *s,
+                   struct err *e)
 {
-    char path[LIMIT_NAME + 8];
-    snprintf(path, sizeof path, "%s/lock", name);
-    int fd = openat(l->folder, path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    for (int i = 0; fd >= 0 && i < RECOVER_TRIES && fcntl(fd, F_SETLK, &lock) != 0; i++) {
-        if (errno != EACCES && errno != EAGAIN)
-            break;
-        loop_turn(l->env->loop, 50);
-    }
-    if (fd >= 0)
-        close(fd);
-}
-
-static bool recover_one(void *ctx, const char *name, const struct stat *st)
-{
-    const struct leftovers *l = ctx;
-    struct err e = {.kind = ERR_NONE};
-    if (S_ISDIR(st->st_mode))
-        wait_for_worker(l, name);
-    if (files_remove(l->folder, name, &e))
-        log_info("removed %s/%s, left by a run that was cut", STAGING, name);
-    else
-        log_warn("cannot remove %s/%s: %s", STAGING, name, e.text);
-    return true;
-}
-
-void flatpkg_recover(const struct install_env *env)
-{
-    struct err e = {.kind = ERR_NONE};
-    struct leftovers l = {.env = env, .folder = files_dir(env->state, STAGING, false, 0, &e)};
-    if (l.folder >= 0) {
-        if (!files_list(l.folder, ".", recover_one, &l, &e))
-            log_warn("cannot list %s: %s", STAGING, e.text);
-        close(l.folder);
-    } else if (e.kind != ERR_NOT_FOUND) {
-        log_warn("cannot open %s: %s", STAGING, e.text);
-    }
+    struct work w;
+    work_open(&w, o);
+    struct record_request r = {.task = RECORD_JUDGE};
+    bool ok = run_worker(&w, l, package, package, &r, e);
+    *s = w.signature;
+    work_free(&w);
+    return ok || err_wrap(e, "%s", o->name);
 }
 
 /* --- extract and list --------------------------------------------------------------------------------- */

@@ -26,7 +26,8 @@ bool record_put_request(struct buf *b, const struct record_request *r, struct er
               worker_put_bytes(b, r->choices, r->choices_len, e) && worker_put_int(b, r->keep_setid_count, e);
     for (size_t i = 0; ok && i < r->keep_setid_count; i++)
         ok = worker_put_text(b, r->keep_setid[i], e);
-    return ok;
+    return ok && worker_put_int(b, r->need.is_signed, e) && worker_put_int(b, r->need.team_id != NULL, e) &&
+           worker_put_text(b, r->need.team_id, e) && worker_put_bytes(b, r->roots, r->roots_len, e);
 }
 
 bool record_get_request(struct arena *a, const struct buf *b, struct record_request *r, struct err *e)
@@ -52,7 +53,12 @@ bool record_get_request(struct arena *a, const struct buf *b, struct record_requ
     for (size_t i = 0; i < r->keep_setid_count; i++)
         paths[i] = worker_text(&f, LIMIT_PATH);
     r->keep_setid = paths;
-    return (worker_end(&f) && task <= RECORD_LIST) ||
+    r->need.is_signed = worker_flag(&f);
+    bool team = worker_flag(&f);
+    const char *team_id = worker_text(&f, LIMIT_NAME);
+    r->need.team_id = team ? team_id : NULL;
+    r->roots = worker_bytes(&f, &r->roots_len);
+    return (worker_end(&f) && task <= RECORD_JUDGE) ||
            err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker was asked for something it does not know");
 }
 
@@ -67,6 +73,21 @@ bool record_get_archive(struct worker_fields *f, struct record_archive *a, struc
     a->restart = worker_flag(f);
     a->components = worker_int(f);
     return (worker_end(f) && a->components <= LIMIT_COMPONENTS) || nonsense(e, "a summary");
+}
+
+bool record_put_signature(struct buf *b, const struct signature *s, struct err *e)
+{
+    return worker_put_int(b, s->status, e) && worker_put_text(b, s->why, e) &&
+           worker_put_text(b, s->team_id, e) && worker_put_text(b, s->chain[0].name, e);
+}
+
+bool record_get_signature(struct worker_fields *f, struct record_signature *s, struct err *e)
+{
+    s->status = worker_int(f);
+    s->why = worker_text(f, sizeof((struct signature *)NULL)->why - 1);
+    s->team_id = worker_text(f, sizeof((struct signature *)NULL)->team_id - 1);
+    s->signer = worker_text(f, sizeof((struct signature_cert *)NULL)->name - 1);
+    return (worker_end(f) && s->status <= SIGNATURE_INVALID) || nonsense(e, "a signature");
 }
 
 bool record_put_component(struct buf *b, const struct record_component *c, struct err *e)

@@ -5,12 +5,14 @@
 #define INSTALLER_RECORD_H
 #include "core/arena.h"
 #include "core/limits.h"
+#include "installer/signature.h"
 #include "installer/worker.h"
 
 enum record_task {
     RECORD_LAYOUT, /* payloads, scripts and boms of the components: see stage.h */
     RECORD_EXPAND, /* the members of the container, decoded, under their own names */
-    RECORD_LIST    /* nothing written */
+    RECORD_LIST,   /* nothing written */
+    RECORD_JUDGE   /* nothing read but the signatures */
 };
 
 struct record_request {
@@ -27,6 +29,9 @@ struct record_request {
     size_t choices_len;
     const char *const *keep_setid;
     size_t keep_setid_count;
+    struct signature_need need; /* LAYOUT, JUDGE: asked of the package before it is read any further */
+    const void *roots;          /* PEM, instead of Apple's; len 0: Apple's */
+    size_t roots_len;
 };
 
 enum record_type {
@@ -34,7 +39,8 @@ enum record_type {
     RECORD_COMPONENT,              /* struct record_component; before anything is unpacked, in order */
     RECORD_ENTRY,                  /* LIST: struct record_entry, after its component */
     RECORD_PROGRESS,               /* struct record_progress */
-    RECORD_COUNT                   /* struct record_count, of one component */
+    RECORD_COUNT,                  /* struct record_count, of one component */
+    RECORD_SIGNATURE               /* LAYOUT, JUDGE: first of all: struct record_signature */
 };
 
 struct record_archive {
@@ -66,6 +72,12 @@ struct record_progress { /* stored bytes of the package read, of how many */
     uint64_t at, of;
 };
 
+struct record_signature {
+    uint64_t status;           /* enum signature_status */
+    const char *why, *team_id; /* as in struct signature */
+    const char *signer;        /* name of the first certificate, "" none */
+};
+
 /* The getters fail when what came makes no sense: besides lengths they check identifiers, locations and paths
  * of scripts by the rules of the formats. Strings are borrowed from what is read. */
 CHECKED bool record_put_request(struct buf *b, const struct record_request *r, struct err *e);
@@ -73,6 +85,8 @@ CHECKED bool record_get_request(struct arena *a, const struct buf *b, struct rec
                                 struct err *e); /* the array keep_setid is in a */
 CHECKED bool record_put_archive(struct buf *b, const struct record_archive *a, struct err *e);
 CHECKED bool record_get_archive(struct worker_fields *f, struct record_archive *a, struct err *e);
+CHECKED bool record_put_signature(struct buf *b, const struct signature *s, struct err *e);
+CHECKED bool record_get_signature(struct worker_fields *f, struct record_signature *s, struct err *e);
 CHECKED bool record_put_component(struct buf *b, const struct record_component *c, struct err *e);
 CHECKED bool record_get_component(struct worker_fields *f, struct record_component *c, struct err *e);
 CHECKED bool record_put_entry(struct buf *b, const struct record_entry *m, struct err *e);

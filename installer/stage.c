@@ -222,15 +222,34 @@ static bool choose(struct stage *s, const struct xar_member *m, struct err *e)
     return true;
 }
 
+/* Who signed it, said aloud, and held against what is asked. */
+static bool judge(struct stage *s, struct err *e)
+{
+    const struct signature_policy policy = {.roots = s->request.roots_len > 0 ? s->request.roots : NULL,
+                                            .roots_len = s->request.roots_len,
+                                            .at = -1};
+    struct signature *signature = arena_alloc(s->arena, sizeof *signature);
+    struct buf b;
+    if (!signature_judge(s->xar, &policy, signature, e))
+        return false;
+    buf_init(&b, WORKER_RECORD_MAX);
+    bool ok = record_put_signature(&b, signature, e);
+    if (ok)
+        worker_send(RECORD_SIGNATURE, &b);
+    buf_release(&b);
+    return ok && signature_meets(signature, &s->request.need, e);
+}
+
 static bool open_package(struct stage *s, struct err *e)
 {
+    bool judged = s->request.task == RECORD_LAYOUT || s->request.task == RECORD_JUDGE;
     s->xar = xar_open(s->arena, WORKER_PACKAGE, e);
-    if (s->xar == NULL)
+    if (s->xar == NULL || (judged && !judge(s, e)))
         return false;
     if (s->xar->unproven != NULL && !s->request.proved && s->request.task == RECORD_LAYOUT)
         return err_set(e, ERR_TRUST, CAUSE_HASH, "%s, and no hash from outside proves the package",
                        s->xar->unproven);
-    if (s->request.task == RECORD_EXPAND)
+    if (s->request.task == RECORD_EXPAND || s->request.task == RECORD_JUDGE)
         return true;
     const struct xar_member *m = find(s, "", "Distribution");
     if (s->request.all && m != NULL) {
@@ -498,6 +517,8 @@ static bool work(struct stage *s, struct err *e)
     const struct record_request *r = &s->request;
     if ((r->task == RECORD_LAYOUT && !hold_lock(e)) || !open_package(s, e))
         return false;
+    if (r->task == RECORD_JUDGE)
+        return true;
     if (!send_archive(s, e))
         return false;
     for (size_t i = 0; i < s->xar->member_count && r->task == RECORD_EXPAND; i++)
