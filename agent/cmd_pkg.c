@@ -42,6 +42,8 @@ static const struct verb {
      "  --component PKG      in the order of installation\n"
      "  --title TEXT         of the product\n"
      "  --min-os VERSION     the product asks for at least this macOS\n"
+     "  --sign KEY.pem       sign it with this RSA key (not encrypted; nobody is asked for a pass phrase)\n"
+     "  --chain CHAIN.pem    the key's certificate first, then those above it\n"
      "The same input gives the same bytes. SOURCE_DATE_EPOCH (seconds since 1970) stands for every time.\n"},
 };
 /* clang-format on */
@@ -109,6 +111,8 @@ static bool parse_option(const struct verb *verb, int argc, char **argv, int *i,
         {"--install-location", BUILD, NULL, &o->install_location},
         {"--title", BUILD, NULL, &o->title},
         {"--min-os", BUILD, NULL, &o->min_os},
+        {"--sign", BUILD, NULL, &o->sign},
+        {"--chain", BUILD, NULL, &o->chain},
         {"--component", BUILD, NULL, &component},
         {"--ownership", BUILD, NULL, &ownership},
     };

@@ -14,9 +14,10 @@ struct cmd_pkg_options {
     const char *ca, *team_id, *at; /* verify; NULL: not given */
     bool require_signature;        /* verify */
     const char *payload, *scripts, *identifier, *version, *install_location, *title,
-        *min_os;             /* build; NULL as above */
-    bool preserve_owner;     /* build */
-    const char **components; /* build */
+        *min_os;              /* build; NULL as above */
+    const char *sign, *chain; /* build: key and certificates */
+    bool preserve_owner;      /* build */
+    const char **components;  /* build */
     size_t component_count;
     const char **operands;
     size_t operand_count;

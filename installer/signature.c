@@ -102,7 +102,6 @@ static bool same_signer(struct judging *j, X509 *signer, const char *style)
     if (j->leaf == NULL) {
         X509_up_ref(signer);
         j->leaf = signer;
-        signature_team(signer, j->out->team_id);
     }
     return true;
 }
@@ -234,6 +233,7 @@ static void judge_signer(struct judging *j)
     int ms;
     os_realtime(&now, &ms);
     int64_t at = out->timestamp > 0 ? out->timestamp : j->policy->at >= 0 ? j->policy->at : (int64_t)now;
+    signature_team(j->leaf, out->team_id);
     signature_judge_signer(j->leaf, j->others, j->roots, at, out);
     if (j->displaced)
         untrusted(out, "the certificate named first is not the signer's");
