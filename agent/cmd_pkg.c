@@ -1,10 +1,10 @@
-/* cmd_pkg: flat packages, on any system: info, list, verify, extract, build. Its own options, each known to
- * the verbs that use it. */
+/* cmd_pkg: flat packages, on any system: info, list, verify, extract, build, mdm-manifest. Its own options,
+ * each known to the verbs that use it. */
 #include "agent/cmd_pkg.h"
 #include "agent/cmd.h"
 #include "core/os.h"
 
-enum { INFO = 1, LIST = 2, VERIFY = 4, EXTRACT = 8, BUILD = 16, ANY = 31 };
+enum { INFO = 1, LIST = 2, VERIFY = 4, EXTRACT = 8, BUILD = 16, MDM = 32, JSON = 31, ANY = 63 };
 
 /* clang-format off */
 static const struct verb {
@@ -45,6 +45,10 @@ static const struct verb {
      "  --sign KEY.pem       sign it with this RSA key (not encrypted; nobody is asked for a pass phrase)\n"
      "  --chain CHAIN.pem    the key's certificate first, then those above it\n"
      "The same input gives the same bytes. SOURCE_DATE_EPOCH (seconds since 1970) stands for every time.\n"},
+    {"mdm-manifest", MDM, 1, cmd_pkg_mdm_manifest, "daybreak pkg mdm-manifest PKG --url URL [--ca FILE]",
+     "the manifest for MDM's InstallEnterpriseApplication",
+     "  --url URL            https; where Macs will load it from\n"
+     "  --ca FILE            root certificates (PEM) instead of Apple's\n"},
 };
 /* clang-format on */
 
@@ -61,7 +65,7 @@ static void print_help(void)
     puts("usage: daybreak pkg VERB ...\n\nLook into, prove, unpack, build flat packages. Works on macOS and "
          "Linux.\n");
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        printf("  %-9s%s\n", verbs[i].name, verbs[i].summary);
+        printf("  %-14s%s\n", verbs[i].name, verbs[i].summary);
     puts("\nMore: daybreak pkg VERB --help");
 }
 
@@ -94,7 +98,7 @@ static bool parse_option(const struct verb *verb, int argc, char **argv, int *i,
 {
     const char *component = NULL, *ownership = NULL;
     const struct option table[] = {
-        {"--json", ANY, &o->json, NULL},
+        {"--json", JSON, &o->json, NULL},
         {"-q", ANY, &o->quiet, NULL},
         {"--quiet", ANY, &o->quiet, NULL},
         {"-h", ANY, &o->help, NULL},
@@ -102,7 +106,8 @@ static bool parse_option(const struct verb *verb, int argc, char **argv, int *i,
         {"--expand", EXTRACT, &o->expand, NULL},
         {"--require-signature", VERIFY, &o->require_signature, NULL},
         {"--team-id", VERIFY, NULL, &o->team_id},
-        {"--ca", VERIFY, NULL, &o->ca},
+        {"--ca", VERIFY | MDM, NULL, &o->ca},
+        {"--url", MDM, NULL, &o->url},
         {"--at", VERIFY, NULL, &o->at},
         {"--payload", BUILD, NULL, &o->payload},
         {"--scripts", BUILD, NULL, &o->scripts},

@@ -16,6 +16,7 @@ struct cmd_pkg_options {
     const char *payload, *scripts, *identifier, *version, *install_location, *title,
         *min_os;              /* build; NULL as above */
     const char *sign, *chain; /* build: key and certificates */
+    const char *url;          /* mdm-manifest */
     bool preserve_owner;      /* build */
     const char **components;  /* build */
     size_t component_count;
@@ -29,6 +30,7 @@ int cmd_pkg_list(const struct cmd_pkg_options *o);
 int cmd_pkg_extract(const struct cmd_pkg_options *o);
 int cmd_pkg_build(const struct cmd_pkg_options *o);
 int cmd_pkg_verify(const struct cmd_pkg_options *o);
+int cmd_pkg_mdm_manifest(const struct cmd_pkg_options *o);
 
 /* Say "daybreak: NAME: sentence"; name NULL: the sentence has it. Returns code. */
 int cmd_pkg_fail(const char *name, const struct err *e, int code);

@@ -543,6 +543,41 @@ def test_built_signatures_are_verified_by_openssl(w):
         assert not os.path.exists(w.folder + '/none.pkg')
 
 
+def test_manifest_for_mdm(w):
+    """pkg mdm-manifest: the sums of the file's pieces; what a Mac would refuse is refused"""
+    ca, root = authority(w.folder + '/authority'), w.folder + '/tree'
+    write(root + '/opt/file', os.urandom(11 << 20))
+    sign = ['--sign', ca + '/leaf.key', '--chain', ca + '/chain.pem']
+    one = build(w, '--payload', root, '--identifier', 'com.example.one', '--version', '1.5', *sign, w.folder + '/one.pkg')
+    product = build(w, '--component', one, '--title', 'One & all', *sign, w.folder + '/product.pkg')
+    plain = build(w, '--component', one, w.folder + '/plain.pkg')
+
+    def manifest(package, *argv, url='https://mdm.example.com/one.pkg'):
+        return subprocess.run([w.program, 'pkg', 'mdm-manifest', package, '--url', url, *argv], capture_output=True,
+                              timeout=lib.DEADLINE)
+
+    p = manifest(product, '--ca', ca + '/root.pem')
+    assert p.returncode == 0 and not p.stderr, p
+    item = plistlib.loads(p.stdout)['items'][0]
+    with open(product, 'rb') as f:
+        data = f.read()
+    asset, metadata = item['assets'][0], item['metadata']
+    assert asset == {'kind': 'software-package', 'url': 'https://mdm.example.com/one.pkg', 'sha256-size': 10 << 20,
+                     'sha256s': [hashlib.sha256(data[at:at + (10 << 20)]).hexdigest()
+                                 for at in range(0, len(data), 10 << 20)]}, asset
+    assert len(asset['sha256s']) == 2
+    assert metadata == {'kind': 'software', 'bundle-identifier': 'com.example.one', 'bundle-version': '1.5',
+                        'title': 'One & all', 'sizeInBytes': len(data)}, metadata
+    p = manifest(product)
+    assert p.returncode == 0 and b"signer's root" in p.stderr, p
+    for package, word in ((one, b'component'), (plain, b'unsigned')):
+        p = manifest(package)
+        assert p.returncode == 1 and word in p.stderr and not p.stdout, p
+    write(w.folder + '/altered.pkg', data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
+    assert manifest(w.folder + '/altered.pkg').returncode == 1
+    assert manifest(product, url='http://mdm.example.com/one.pkg').returncode == 200
+
+
 def test_signature_policies_of_items(w):
     """team_id and require_signature hold before anything is read; the report has the status of each package"""
     good = os.path.join(SAMPLES, 'pkgs', 'univ-of-utah-marriott-library-apple__display_manager__'
