@@ -60,8 +60,8 @@ UNIT_BINS := $(UNITS:tests/unit/%.c=$(BUILD)/unit/%)
 FUZZERS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS   := $(FUZZERS:tests/fuzz/%.c=$(BUILD)/replay/%)
 
-.PHONY: check-now test-programs replay-programs all help deps demo check check-unit check-plan check-cases check-e2e check-package check-fault check-fuzz bench sweep \
-        fuzz lint fmt cov pkg install clean
+# what has a line of help makes no file
+.PHONY: check-now test-programs replay-programs $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' Makefile)
 all: $(PROGRAM) ## build the program: build/daybreak
 
 help: ## list the targets
@@ -124,8 +124,20 @@ check-plan: $(BUILD)/unit/test_plan ## only the small decision cases of tests/pl
 check-cases: $(PROGRAM) ## whole recorded repositories
 	@python3 tests/cases/run.py --program $(PROGRAM)
 
+check-property: $(PROGRAM) ## random repositories: what must hold of every decision (sampled; ten minutes in sweep)
+	@python3 tests/property/property.py --program $(PROGRAM)
+
+check-samples: $(PROGRAM) ## real repositories, each manifest as the client of four Macs
+	@python3 tests/property/samples.py --program $(PROGRAM)
+
 check-e2e: $(PROGRAM) ## the program against a real web server
 	@python3 tests/e2e/run.py --program $(PROGRAM)
+
+check-around: $(PROGRAM) ## hooks, hand-off, reports and waits
+	@python3 tests/e2e/around.py --program $(PROGRAM)
+
+check-why: $(PROGRAM) ## every class of decision, explained
+	@python3 tests/e2e/why.py --program $(PROGRAM)
 
 check-package: $(PROGRAM) ## packages, real and hostile, through the program
 	@python3 tests/e2e/package.py --program $(PROGRAM)
@@ -149,7 +161,7 @@ fuzz: ## fuzz one target with libFuzzer: make fuzz T=props SECONDS=60
 	@clang -std=c11 -D_POSIX_C_SOURCE=200809L -D_XOPEN_SOURCE=700 -I. -include core/banned.h -g -O1 \
 	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	    -o build/fuzz/fuzz_$(T) tests/fuzz/fuzz_$(T).c build/fuzz/libdaybreak.a $(PKG_LIBS)
-	build/fuzz/fuzz_$(T) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	build/fuzz/fuzz_$(T) $(if $(wildcard tests/fuzz/$(T).dict),-dict=tests/fuzz/$(T).dict) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 	    -artifact_prefix=build/fuzz/$(T)- build/fuzz/corpus/$(T) tests/fuzz/corpus/$(T) 2>build/fuzz/$(T).log \
 	    || { tail -40 build/fuzz/$(T).log; exit 1; }
 	@grep -E 'stat::number_of_executed_units|cov:' build/fuzz/$(T).log | tail -2

@@ -2,7 +2,9 @@
  * each known to the verbs that use it. */
 #include "agent/cmd_pkg.h"
 #include "agent/cmd.h"
+#include "core/limits.h"
 #include "core/os.h"
+#include <unistd.h>
 
 enum { INFO = 1, LIST = 2, VERIFY = 4, EXTRACT = 8, BUILD = 16, MDM = 32, JSON = 31, ANY = 63 };
 
@@ -181,6 +183,18 @@ const char *cmd_pkg_size(char out[32], uint64_t bytes)
     return out;
 }
 
+static bool confined;
+
+bool cmd_pkg_confine(struct err *e)
+{
+    const struct os_cage cage = {.memory = 2048 * (uint64_t)LIMIT_MB};
+    unsigned char sum[DIGEST_MAX];
+    char missing[OS_CAGE_MISSING];
+    digest_of(DIGEST_SHA256, "", 0, sum); /* reads the library's configuration */
+    confined = true;
+    return os_cage_enter(&cage, missing, e);
+}
+
 int cmd_pkg(int argc, char **argv)
 {
     struct err e;
@@ -212,5 +226,10 @@ int cmd_pkg(int argc, char **argv)
         code = verb->fn(&o);
     }
     arena_free(o.arena);
+    if (confined) { /* what libraries do at the end is not allowed in a cage */
+        if (fflush(stdout) != 0 && code == EXIT_DONE)
+            code = EXIT_PREFLIGHT;
+        _exit(code);
+    }
     return code;
 }

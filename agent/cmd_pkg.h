@@ -32,6 +32,10 @@ int cmd_pkg_build(const struct cmd_pkg_options *o);
 int cmd_pkg_verify(const struct cmd_pkg_options *o);
 int cmd_pkg_mdm_manifest(const struct cmd_pkg_options *o);
 
+/* Called with everything open, before the first byte of a package is parsed here: this process enters the
+ * parse cage (core/os.h), and cmd_pkg ends it when the verb returns. */
+CHECKED bool cmd_pkg_confine(struct err *e);
+
 /* Say "daybreak: NAME: sentence"; name NULL: the sentence has it. Returns code. */
 int cmd_pkg_fail(const char *name, const struct err *e, int code);
 

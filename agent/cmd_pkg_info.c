@@ -306,7 +306,7 @@ int cmd_pkg_info(const struct cmd_pkg_options *o)
     int code = EXIT_DONE;
     if (fd < 0)
         err_sys(&e, "open");
-    else
+    else if (cmd_pkg_confine(&e))
         v.x = xar_open(o->arena, fd, &e);
     const struct signature_policy apple = {.at = -1};
     if (!v.x || !signature_judge(v.x, &apple, &v.signature, &e) || !view_package(&v, &e))

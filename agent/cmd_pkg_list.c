@@ -8,8 +8,8 @@
 
 struct listing {
     struct arena *arena;
-    json_t *components, *entries; /* entries: of the component in hand; NULL: for people */
-    const char *location;         /* of the component in hand, "" for "/" */
+    json_t *components, *members, *entries; /* entries: of the component in hand; NULL: for people */
+    const char *location;                   /* of the component in hand, "" for "/" */
     size_t count;
 };
 
@@ -48,9 +48,8 @@ static void mode_text(char out[11], const struct flatpkg_entry *m)
     out[10] = '\0';
 }
 
-static void on_entry(void *ctx, const struct flatpkg_entry *m)
+static void on_payload(const struct listing *l, const struct flatpkg_entry *m)
 {
-    struct listing *l = ctx;
     if (!l->components) {
         char mode[11];
         mode_text(mode, m);
@@ -72,31 +71,30 @@ static void on_entry(void *ctx, const struct flatpkg_entry *m)
     json_array_append_new(l->entries, j);
 }
 
-/* A xar that is no package: what it holds. */
-static bool list_members(const struct cmd_pkg_options *o, const struct xar *x)
+/* A member of a xar that is no package. */
+static void on_member(struct listing *l, const struct flatpkg_entry *m)
 {
-    json_t *list = json_array();
-    for (size_t i = 0; i < x->member_count; i++) {
-        const struct xar_member *m = &x->members[i];
-        if (!o->json) {
-            printf("%c %12llu %s\n", m->directory ? 'd' : '-', (unsigned long long)m->size, m->path);
-            continue;
-        }
-        json_t *j = json_object();
-        json_object_set_new(j, "type", json_string(m->directory ? "d" : "-"));
-        json_object_set_new(j, "size", json_integer((json_int_t)m->size));
-        json_object_set_new(j, "path", json_string(m->path));
-        json_array_append_new(list, j);
+    if (!l->components) {
+        printf("%c %12llu %s\n", m->type, (unsigned long long)m->size, m->path);
+        return;
     }
-    if (!o->json) {
-        json_decref(list);
-        return true;
-    }
-    json_t *root = json_object();
-    json_object_set_new(root, "schema", json_integer(1));
-    json_object_set_new(root, "components", json_array());
-    json_object_set_new(root, "members", list);
-    return tojson_print(root);
+    const char type[2] = {m->type, '\0'};
+    json_t *j = json_object();
+    if (!l->members)
+        l->members = json_array();
+    json_object_set_new(j, "type", json_string(type));
+    json_object_set_new(j, "size", json_integer((json_int_t)m->size));
+    json_object_set_new(j, "path", json_string(m->path));
+    json_array_append_new(l->members, j);
+}
+
+static void on_entry(void *ctx, const struct flatpkg_entry *m)
+{
+    struct listing *l = ctx;
+    if (l->count == 0)
+        on_member(l, m);
+    else
+        on_payload(l, m);
 }
 
 static bool list_package(const struct cmd_pkg_options *o, int fd, struct err *e)
@@ -111,9 +109,12 @@ static bool list_package(const struct cmd_pkg_options *o, int fd, struct err *e)
         json_t *root = json_object();
         json_object_set_new(root, "schema", json_integer(1));
         json_object_set(root, "components", l.components);
+        if (l.members)
+            json_object_set(root, "members", l.members);
         ok = tojson_print(root) || err_set(e, ERR_SYS, CAUSE_DISK, "standard output cannot be written");
     }
     json_decref(l.components);
+    json_decref(l.members);
     loop_free(loop);
     return ok;
 }
@@ -122,18 +123,7 @@ int cmd_pkg_list(const struct cmd_pkg_options *o)
 {
     struct err e;
     int fd = open(o->operands[0], O_RDONLY | O_CLOEXEC);
-    const struct xar *x = NULL;
-    if (fd < 0)
-        err_sys(&e, "open");
-    else
-        x = xar_open(o->arena, fd, &e);
-    if (!x)
-        err_wrap(&e, "%s", o->operands[0]);
-    bool ok = x != NULL;
-    if (ok && !xar_find(x, "PackageInfo") && !xar_find(x, "Distribution"))
-        ok = list_members(o, x);
-    else if (ok)
-        ok = list_package(o, fd, &e);
+    bool ok = fd >= 0 ? list_package(o, fd, &e) : err_sys(&e, "%s: open", o->operands[0]);
     if (fd >= 0)
         close(fd);
     return ok ? EXIT_DONE : cmd_pkg_fail(NULL, &e, EXIT_PREFLIGHT);

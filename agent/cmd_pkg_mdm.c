@@ -30,20 +30,14 @@ static struct value *named(struct arena *a, const char *identifier, const char *
 }
 
 /* Only what a Mac would take from MDM. */
-static bool acceptable(const struct cmd_pkg_options *o, struct making *m, struct err *e)
+static bool acceptable(const struct cmd_pkg_options *o, struct making *m, const struct buf *roots,
+                       struct err *e)
 {
     struct signature s;
-    struct signature_policy policy = {.at = -1};
+    const struct signature_policy policy = {
+        .roots = o->ca ? buf_str(roots) : NULL, .roots_len = roots->len, .at = -1};
     const struct signature_need none = {.is_signed = false};
-    struct buf roots;
-    buf_init(&roots, LIMIT_ROOTS);
-    bool ok = !o->ca || cmd_pkg_read("--ca", o->ca, &roots, e);
-    if (ok && o->ca) {
-        policy.roots = buf_str(&roots);
-        policy.roots_len = roots.len;
-    }
-    ok = ok && signature_judge(m->x, &policy, &s, e) && signature_meets(&s, &none, e);
-    buf_release(&roots);
+    bool ok = signature_judge(m->x, &policy, &s, e) && signature_meets(&s, &none, e);
     if (ok && !xar_find(m->x, "Distribution"))
         ok = err_set(e, ERR_REFUSED, CAUSE_FORMAT,
                      "a component package: MDM installs products alone (pkg build --component makes one)");
@@ -154,14 +148,17 @@ int cmd_pkg_mdm_manifest(const struct cmd_pkg_options *o)
                 "--url needs the https address that Macs will load the package from");
         return cmd_pkg_fail(NULL, &e, EXIT_USAGE);
     }
+    struct buf roots;
+    buf_init(&roots, LIMIT_ROOTS);
     m.fd = open(o->operands[0], O_RDONLY | O_CLOEXEC);
     if (m.fd < 0)
         err_sys(&e, "open");
-    else
+    else if ((!o->ca || cmd_pkg_read("--ca", o->ca, &roots, &e)) && cmd_pkg_confine(&e))
         m.x = xar_open(o->arena, m.fd, &e);
-    bool ok = m.x && acceptable(o, &m, &e) && read_product(&m, &e) && print_manifest(&m, &e);
+    bool ok = m.x && acceptable(o, &m, &roots, &e) && read_product(&m, &e) && print_manifest(&m, &e);
     if (m.fd >= 0)
         close(m.fd);
+    buf_release(&roots);
     return ok ? EXIT_DONE
               : cmd_pkg_fail(o->operands[0], &e, e.kind == ERR_USAGE ? EXIT_USAGE : EXIT_PREFLIGHT);
 }

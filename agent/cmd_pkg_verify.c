@@ -11,6 +11,7 @@
 #include "core/text.h"
 #include "installer/signature.h"
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct proof {
@@ -23,20 +24,31 @@ struct proof {
     unsigned char sha256[DIGEST_MAX];
 };
 
-static bool prove(struct arena *a, int fd, const struct signature_policy *policy, struct proof *p)
+static bool check(struct arena *a, int fd, const struct signature_policy *policy, struct proof *p)
 {
-    struct err unhashed;
     bool ok = true;
     p->x = xar_open(a, fd, &p->why);
     if (!p->x || !signature_judge(p->x, policy, &p->signature, &p->why))
         return false;
-    struct digest_beside *whole = digest_beside_start(DIGEST_SHA256, fd, p->x->file_size);
     for (size_t i = 0; ok && i < p->x->member_count; i++) {
         ok = xar_check(p->x, &p->x->members[i], &p->why);
         p->checked += ok;
     }
     if (ok && p->x->unproven)
         ok = err_set(&p->why, ERR_TRUST, CAUSE_HASH, "%s", p->x->unproven);
+    return ok;
+}
+
+/* The thread that hashes is started before we confine ourselves, since none can be afterwards. */
+static bool prove(struct arena *a, int fd, const struct signature_policy *policy, struct proof *p)
+{
+    struct err unhashed;
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return err_sys(&p->why, "fstat");
+    struct digest_beside *whole =
+        digest_beside_start(DIGEST_SHA256, fd, S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0);
+    bool ok = cmd_pkg_confine(&p->why) && check(a, fd, policy, p);
     if (!digest_beside_end(whole, p->sha256, &unhashed) && ok) {
         p->why = unhashed;
         ok = false;

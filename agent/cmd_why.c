@@ -2,316 +2,292 @@
 #include "agent/cmd.h"
 #include "agent/setup.h"
 #include "agent/tojson.h"
-#include "core/files.h"
-#include "core/limits.h"
+#include "agent/why.h"
+#include "core/log.h"
 #include "core/text.h"
-#include "manifests/version.h"
 
-struct why {
-    struct setup *s;
-    const struct plan *plan;
-    const char *name;             /* as asked, NFC */
-    const struct pkginfo *pkg;    /* what was chosen, else the newest in the catalogs; may be NULL */
-    const struct plan_item *item; /* what will be done, or NULL */
-    const struct value *problem;  /* its entry among problem_items, or NULL */
-    bool present, named, offered;
-    const char *candidates[16]; /* "production 131.0" */
-    size_t candidate_count;
-    json_t *last; /* its entry in status.json, or NULL; owned by status */
-    json_t *status;
+#define LINES 12 /* of a kind: what is more is in --json */
+
+static const char *str(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    return s != NULL ? s : "";
+}
+
+/* A line with a label in the first column; the label is printed once. */
+struct label {
+    const char *text;
+    size_t lines;
 };
 
-/* --- looking ------------------------------------------------------------------------------------------- */
-
-/* Every pkginfo of that name in the catalogs used; the newest becomes pkg where the plan chose none. */
-static void look_in_catalogs(struct why *w)
+static bool row(struct label *l, size_t all)
 {
-    struct arena *a = w->s->arena;
-    for (size_t c = 0; w->plan->catalogs_used[c] != NULL; c++) {
-        const struct value *array;
-        struct err e;
-        if (!repo_catalog(decide_repo(w->s->decide), w->plan->catalogs_used[c], &array, &e))
-            continue;
-        for (size_t i = 0; i < value_count(array); i++) {
-            const char *name = props_str(value_at(array, i), "name"), *warning;
-            const char *nfc = name != NULL ? text_nfc(a, name) : NULL;
-            if (nfc == NULL || strcmp(nfc, w->name) != 0)
-                continue;
-            struct pkginfo *p =
-                pkginfo_decode(a, value_at(array, i), w->plan->catalogs_used[c], i, &warning, &e);
-            if (p == NULL)
-                continue;
-            if (w->candidate_count < sizeof w->candidates / sizeof w->candidates[0])
-                w->candidates[w->candidate_count++] = arena_printf(a, "%s %s", p->catalog, p->version);
-            if (w->item == NULL && !w->present &&
-                (w->pkg == NULL || version_compare(p->version, w->pkg->version) > 0))
-                w->pkg = p;
-        }
-    }
+    l->lines++;
+    if (l->lines == LINES + 1 && all > LINES)
+        text_say(stdout, "  %-9s … %zu more: --json shows all", "", all - LINES);
+    return l->lines <= LINES;
 }
 
-static const struct value *entry_named(const struct value *array, const char *name)
+static const char *once(const struct label *l)
 {
-    for (size_t i = 0; i < value_count(array); i++) {
-        const char *n = props_str(value_at(array, i), "name");
-        if (n != NULL && strcmp(n, name) == 0)
-            return value_at(array, i);
-    }
-    return NULL;
+    return l->lines == 1 ? l->text : "";
 }
 
-static void look_in_plan(struct why *w)
+/* --- facts --------------------------------------------------------------------------------------------- */
+
+static void put(char *out, size_t size, const char *text)
 {
-    const struct plan *p = w->plan;
-    for (size_t i = 0; i < p->item_count; i++)
-        if (strcmp(p->items[i].pkg->name, w->name) == 0) {
-            w->item = &p->items[i];
-            w->pkg = p->items[i].pkg;
-        }
-    for (size_t i = 0; i < p->present_count && w->item == NULL; i++)
-        if (strcmp(p->present[i]->name, w->name) == 0) {
-            w->present = true;
-            w->pkg = p->present[i];
-        }
-    for (size_t i = 0; i < p->reason_count; i++)
-        w->named = w->named || strcmp(p->reasons[i].name, w->name) == 0;
-    w->problem = entry_named(props_array(p->install_info, "problem_items"), w->name);
-    w->offered = entry_named(props_array(p->install_info, "optional_installs"), w->name) != NULL;
+    size_t n = strlen(out);
+    if (n < size)
+        snprintf(out + n, size - n, "%s", text);
 }
 
-static void look_in_status(struct why *w)
+static void put_value(char *out, size_t size, const json_t *v)
 {
-    struct buf bytes;
-    struct err e;
+    char number[64];
     size_t i;
-    json_t *one;
-    buf_init(&bytes, LIMIT_STATUS);
-    if (w->s->target.state >= 0 && files_read(w->s->target.state, "status.json", &bytes, &e))
-        w->status = json_loadb(buf_str(&bytes), bytes.len, 0, NULL);
-    buf_release(&bytes);
-    json_array_foreach(json_object_get(w->status, "items"), i, one)
-    {
-        const char *name = json_string_value(json_object_get(one, "name"));
-        if (name != NULL && strcmp(name, w->name) == 0)
-            w->last = one;
+    const json_t *one;
+    if (json_is_string(v)) {
+        put(out, size, "\"");
+        put(out, size, json_string_value(v));
+        put(out, size, "\"");
+    } else if (json_is_integer(v)) {
+        snprintf(number, sizeof number, "%lld", (long long)json_integer_value(v));
+        put(out, size, number);
+    } else if (json_is_real(v)) {
+        snprintf(number, sizeof number, "%g", json_real_value(v));
+        put(out, size, number);
+    } else if (json_is_boolean(v)) {
+        put(out, size, json_is_true(v) ? "TRUE" : "FALSE");
+    } else if (json_is_array(v)) {
+        put(out, size, "{");
+        json_array_foreach(v, i, one)
+        {
+            if (i == 5 && json_array_size(v) > 5) {
+                put(out, size, ", …");
+                break;
+            }
+            put(out, size, i > 0 ? ", " : "");
+            put_value(out, size, one);
+        }
+        put(out, size, "}");
+    } else {
+        put(out, size, json_is_object(v) ? "{…}" : "not there");
     }
 }
 
-/* --- an item nobody knows ------------------------------------------------------------------------------ */
-
-struct near {
+static void print_condition(const json_t *c)
+{
+    char facts[1024] = "";
     const char *name;
-    unsigned distance;
-};
-
-static int by_distance(const void *a, const void *b)
-{
-    const struct near *x = a, *y = b;
-    if (x->distance != y->distance)
-        return x->distance < y->distance ? -1 : 1;
-    return strcmp(x->name, y->name);
-}
-
-static void keep_near(struct near *best, size_t room, size_t *count, const char *asked, const char *name)
-{
-    struct near n = {name, options_distance(asked, name)};
-    for (size_t i = 0; i < *count; i++)
-        if (strcmp(best[i].name, name) == 0)
-            return;
-    if (*count < room)
-        best[(*count)++] = n;
-    else if (by_distance(&n, &best[room - 1]) < 0)
-        best[room - 1] = n;
-    else
-        return;
-    qsort(best, *count, sizeof *best, by_distance);
-}
-
-static int unknown(struct why *w)
-{
-    enum { SHOWN = 5 };
-    struct near best[SHOWN];
-    size_t count = 0;
-    for (size_t i = 0; i < w->plan->reason_count; i++)
-        keep_near(best, SHOWN, &count, w->name, w->plan->reasons[i].name);
-    for (size_t c = 0; w->plan->catalogs_used[c] != NULL; c++) {
-        const struct value *array;
-        struct err e;
-        if (!repo_catalog(decide_repo(w->s->decide), w->plan->catalogs_used[c], &array, &e))
-            continue;
-        for (size_t i = 0; i < value_count(array); i++)
-            if (props_str(value_at(array, i), "name") != NULL)
-                keep_near(best, SHOWN, &count, w->name, props_str(value_at(array, i), "name"));
+    json_t *v;
+    bool first = true;
+    json_object_foreach(json_object_get(c, "facts"), name, v)
+    {
+        put(facts, sizeof facts, first ? "" : ", ");
+        put(facts, sizeof facts, name);
+        put(facts, sizeof facts, " is ");
+        put_value(facts, sizeof facts, v);
+        first = false;
     }
-    fprintf(stderr, "daybreak: %s: no manifest and no catalog of this Mac names it", w->name);
-    for (size_t i = 0; i < count; i++)
-        fprintf(stderr, "%s%s", i == 0 ? "; nearest: " : ", ", best[i].name);
-    fputc('\n', stderr);
-    return EXIT_PREFLIGHT;
+    text_say(stdout, "  %-9s   condition %s", "", str(c, "condition"));
+    text_say(stdout, "  %-9s     is %s%s%s%s%s", "",
+             json_is_true(json_object_get(c, "holds")) ? "true" : "false",
+             str(c, "error")[0] != '\0' ? ", because it cannot be judged: " : "", str(c, "error"),
+             facts[0] != '\0' ? "; " : "", facts);
 }
 
-/* --- saying -------------------------------------------------------------------------------------------- */
+/* --- parts --------------------------------------------------------------------------------------------- */
 
-static const char *verdict(const struct why *w)
+/* "mac01 > groups/web: managed_installs as Firefox-131.0", or "mac01: required by VPN, in managed_installs"
+ */
+static void print_mention(const char *label, const char *name, const json_t *m)
 {
-    if (w->problem != NULL)
-        return "cannot be installed";
-    if (w->item != NULL)
-        return w->item->removal ? "will be removed" : "will be installed";
-    if (w->present)
-        return "is installed, nothing to do";
-    if (w->offered)
-        return "is offered to the user, nothing to do";
-    return w->named ? "nothing to do" : "no manifest of this Mac names it";
-}
-
-static const char *last_text(const struct why *w, const char *object, const char *key)
-{
-    const json_t *j = w->last;
-    if (object != NULL)
-        j = json_object_get(j, object);
-    return json_string_value(json_object_get(j, key));
-}
-
-/* What a technician can do now. */
-static const char *advice(struct why *w)
-{
-    const char *suggestion = last_text(w, "failure", "suggestion");
-    if (suggestion != NULL && suggestion[0] != '\0')
-        return suggestion;
-    if (w->problem != NULL)
-        return "correct the repository, then: sudo /usr/local/daybreak/daybreak run";
-    if (w->item != NULL)
-        return "sudo /usr/local/daybreak/daybreak run";
-    if (!w->named)
-        return "add it to a manifest of this Mac";
-    return NULL;
-}
-
-static const char *evidence(struct why *w)
-{
-    static const char *const states[] = {"absent", "this version is there", "a newer version is there"};
-    struct detect *d = decide_detect(w->s->decide);
-    if (w->pkg == NULL)
-        return NULL;
-    enum plan_state state = detect_installed(d, w->pkg);
-    const char *reason = detect_reason(d, w->pkg);
-    bool said = reason != NULL && reason[0] != '\0';
-    return arena_printf(w->s->arena, "%s%s%s", states[state], said ? ": " : "", said ? reason : "");
-}
-
-static void print_text(struct why *w)
-{
-    const struct plan *p = w->plan;
-    const char *display = w->pkg != NULL ? w->pkg->display_name : NULL;
-    text_say(stdout, "%s %s%s%s%s: %s", w->name, w->pkg != NULL ? w->pkg->version : "(in no catalog)",
-             display != NULL ? " (" : "", display != NULL ? display : "", display != NULL ? ")" : "",
-             verdict(w));
-    for (size_t i = 0; i < p->reason_count; i++) {
-        const struct plan_reason *r = &p->reasons[i];
-        if (strcmp(r->name, w->name) != 0)
-            continue;
-        text_say(stdout, "  %-9s %s, %s%s%s%s%s%s", "named by", r->manifest != NULL ? r->manifest : "-",
-                 r->key != NULL ? r->key : "-", r->by != NULL ? " of " : "", r->by != NULL ? r->by : "",
-                 r->condition != NULL ? ", because " : "", r->condition != NULL ? r->condition : "",
-                 r->text != NULL && r->text[0] != '\0' ? ":" : "");
-        if (r->text != NULL && r->text[0] != '\0')
-            text_say(stdout, "  %-9s   %s", "", r->text);
+    char way[1024] = "";
+    size_t i;
+    const json_t *link;
+    json_array_foreach(json_object_get(m, "chain"), i, link)
+    {
+        const char *relation = str(link, "relation");
+        bool last = str(link, "name")[0] == '\0';
+        put(way, sizeof way, i > 0 ? ", " : "");
+        put(way, sizeof way,
+            last                                  ? "in "
+            : strcmp(relation, "requires") == 0   ? "required by "
+            : strcmp(relation, "update_for") == 0 ? "an update for "
+                                                  : "with ");
+        put(way, sizeof way, last ? relation : str(link, "name"));
     }
-    if (w->pkg != NULL)
-        text_say(stdout, "  %-9s %s gives %s", "catalog", w->pkg->catalog, w->pkg->version);
-    for (size_t i = 0; i < w->candidate_count && w->candidate_count > 1; i++)
-        text_say(stdout, "  %-9s %s", i == 0 ? "found" : "", w->candidates[i]);
-    if (evidence(w) != NULL)
-        text_say(stdout, "  %-9s %s", "evidence", evidence(w));
-    if (w->problem != NULL && props_str(w->problem, "note") != NULL)
-        text_say(stdout, "  %-9s %s", "problem", props_str(w->problem, "note"));
-    if (w->last != NULL) {
-        const char *message = last_text(w, "failure", "message"), *reason = last_text(w, NULL, "reason");
-        const char *state = last_text(w, NULL, "state"), *finished = last_text(w, NULL, "finished");
-        text_say(stdout, "  %-9s %s%s%s%s%s", "last run", state != NULL ? state : "?",
-                 finished != NULL ? " " : "", finished != NULL ? finished : "",
-                 message != NULL || reason != NULL ? ": " : "",
-                 message != NULL  ? message
-                 : reason != NULL ? reason
-                                  : "");
+    if (way[0] == '\0')
+        put(way, sizeof way, str(m, "key"));
+    if (str(m, "entry")[0] != '\0' && strcmp(str(m, "entry"), name) != 0) {
+        put(way, sizeof way, " as ");
+        put(way, sizeof way, str(m, "entry"));
+    }
+    text_say(stdout, "  %-9s %s: %s", label, str(m, "manifest"), way);
+    json_array_foreach(json_object_get(m, "conditions"), i, link) print_condition(link);
+    if (str(m, "text")[0] != '\0')
+        text_say(stdout, "  %-9s   %s", "", str(m, "text"));
+}
+
+static void print_found(const json_t *found)
+{
+    struct label l = {"catalog", 0};
+    size_t i, n = json_array_size(found);
+    const json_t *one;
+    bool several = false;
+    json_array_foreach(found, i, one) several =
+        several || strcmp(str(one, "for"), str(json_array_get(found, 0), "for")) != 0;
+    json_array_foreach(found, i, one)
+    {
+        if (!row(&l, n))
+            break;
+        text_say(stdout, "  %-9s %s %s%s%s%s: %s%s", once(&l), str(one, "catalog"), str(one, "version"),
+                 several ? " (for " : "", several ? str(one, "for") : "", several ? ")" : "",
+                 json_is_true(json_object_get(one, "chosen")) ? "chosen: " : "", str(one, "why"));
+    }
+}
+
+static void print_evidence(const json_t *o)
+{
+    struct label l = {"", 0};
+    size_t i, n = json_array_size(json_object_get(o, "evidence_found"));
+    const json_t *one;
+    if (str(o, "evidence")[0] != '\0')
+        text_say(stdout, "  %-9s %s", "evidence", str(o, "evidence"));
+    json_array_foreach(json_object_get(o, "evidence_found"), i, one)
+    {
+        if (!row(&l, n))
+            break;
+        text_say(stdout, "  %-9s   %s says %s: %s", "", str(one, "what"), str(one, "says"),
+                 str(one, "found"));
+    }
+}
+
+static void print_relations(const json_t *o)
+{
+    struct label l = {"relations", 0};
+    size_t i, n = json_array_size(json_object_get(o, "relations"));
+    const json_t *one;
+    json_array_foreach(json_object_get(o, "relations"), i, one)
+    {
+        if (!row(&l, n))
+            break;
+        text_say(stdout, "  %-9s %s %s, which %s", once(&l), str(one, "relation"), str(one, "name"),
+                 str(one, "state"));
+    }
+}
+
+static void print_last(const json_t *o)
+{
+    const json_t *last = json_object_get(o, "last_run"), *failure = json_object_get(last, "failure");
+    const json_t *attempts = json_object_get(o, "attempts"), *line;
+    struct label l = {"history", 0};
+    size_t i;
+    if (json_is_object(last)) {
+        const char *message =
+            str(failure, "message")[0] != '\0' ? str(failure, "message") : str(last, "reason");
+        text_say(stdout, "  %-9s %s%s%s%s%s%s%s", "last run", str(last, "state"),
+                 str(last, "finished")[0] != '\0' ? " " : "", str(last, "finished"),
+                 str(failure, "step")[0] != '\0' ? ", " : "", str(failure, "step"),
+                 message[0] != '\0' ? ": " : "", message);
+        if (str(failure, "suggestion")[0] != '\0')
+            text_say(stdout, "  %-9s   try: %s", "", str(failure, "suggestion"));
     } else {
         text_say(stdout, "  %-9s %s", "last run",
-                 w->status != NULL ? "it was not part of it" : "there was none");
+                 json_is_true(json_object_get(o, "ran_before")) ? "it was not part of it" : "there was none");
     }
-    if (advice(w) != NULL)
-        text_say(stdout, "  %-9s %s", "to do", advice(w));
+    if (json_integer_value(json_object_get(attempts, "attempts")) > 0)
+        text_say(stdout, "  %-9s %s %s: %lld of %lld%s", "attempts", str(attempts, "action"),
+                 str(attempts, "version"),
+                 (long long)json_integer_value(json_object_get(attempts, "attempts")),
+                 (long long)json_integer_value(json_object_get(attempts, "attempts_max")),
+                 strcmp(str(attempts, "outcome"), "cut") == 0 ? ", the last one was cut off" : "");
+    json_array_foreach(json_object_get(o, "install_log"), i, line)
+    {
+        if (row(&l, json_array_size(json_object_get(o, "install_log"))))
+            text_say(stdout, "  %-9s %s", once(&l), json_string_value(line));
+    }
 }
 
-static void set_text(json_t *object, const char *key, const char *text)
+static void print_text(const json_t *o)
 {
-    json_object_set_new(object, key, text != NULL ? json_string(text) : json_null());
+    struct label l = {"named by", 0};
+    size_t i, n = json_array_size(json_object_get(o, "named_by"));
+    const json_t *one;
+    const char *version = str(o, "version"), *display = str(o, "display_name");
+    bool shown = display[0] != '\0' && strcmp(display, str(o, "name")) != 0;
+    text_say(stdout, "%s%s%s%s%s%s: %s", str(o, "name"), version[0] != '\0' ? " " : "", version,
+             shown ? " (" : "", shown ? display : "", shown ? ")" : "", str(o, "verdict"));
+    json_array_foreach(json_object_get(o, "named_by"), i, one)
+    {
+        if (!row(&l, n))
+            break;
+        print_mention(once(&l), str(o, "name"), one);
+    }
+    if (n == 0)
+        text_say(stdout, "  %-9s no manifest of this Mac", "named by");
+    print_found(json_object_get(o, "found"));
+    print_evidence(o);
+    print_relations(o);
+    if (str(o, "problem")[0] != '\0')
+        text_say(stdout, "  %-9s %s", "problem", str(o, "problem"));
+    json_array_foreach(json_object_get(o, "warnings"), i, one)
+        text_say(stdout, "  %-9s %s", i == 0 ? "warning" : "", json_string_value(one));
+    print_last(o);
+    if (str(o, "to_do")[0] != '\0')
+        text_say(stdout, "  %-9s %s", "to do", str(o, "to_do"));
 }
 
-static bool print_json(struct why *w)
+static int unknown(const char *asked, const char *const *nearest, bool as_json)
 {
-    json_t *root = json_object(), *reasons = json_array(), *found = json_array();
+    char names[512] = "";
+    json_t *root = json_object(), *list = json_array();
+    for (size_t i = 0; nearest[i] != NULL; i++) {
+        put(names, sizeof names, i == 0 ? "; nearest: " : ", ");
+        put(names, sizeof names, nearest[i]);
+        json_array_append_new(list, json_string(nearest[i]));
+    }
+    log_error("%s: no manifest and no catalog of this Mac names it%s", asked, names);
     json_object_set_new(root, "schema", json_integer(1));
-    set_text(root, "name", w->name);
-    set_text(root, "version", w->pkg != NULL ? w->pkg->version : NULL);
-    set_text(root, "display_name", w->pkg != NULL ? w->pkg->display_name : NULL);
-    set_text(root, "catalog", w->pkg != NULL ? w->pkg->catalog : NULL);
-    set_text(root, "verdict", verdict(w));
-    set_text(root, "action", w->item == NULL ? NULL : w->item->removal ? "remove" : "install");
-    for (size_t i = 0; i < w->plan->reason_count; i++) {
-        const struct plan_reason *r = &w->plan->reasons[i];
-        if (strcmp(r->name, w->name) != 0)
-            continue;
-        json_t *one = json_object();
-        set_text(one, "manifest", r->manifest);
-        set_text(one, "key", r->key);
-        set_text(one, "condition", r->condition);
-        set_text(one, "by", r->by);
-        set_text(one, "text", r->text);
-        json_array_append_new(reasons, one);
-    }
-    for (size_t i = 0; i < w->candidate_count; i++)
-        json_array_append_new(found, json_string(w->candidates[i]));
-    json_object_set_new(root, "named_by", reasons);
-    json_object_set_new(root, "found", found);
-    set_text(root, "evidence", evidence(w));
-    set_text(root, "problem", props_str(w->problem, "note"));
-    json_object_set(root, "last_run", w->last != NULL ? w->last : json_null());
-    set_text(root, "to_do", advice(w));
-    return tojson_print(root);
+    json_object_set_new(root, "name", json_string(asked));
+    json_object_set_new(root, "decision", json_string("unknown"));
+    json_object_set_new(root, "nearest", list);
+    if (as_json)
+        (void)tojson_print(root);
+    else
+        json_decref(root);
+    return EXIT_PREFLIGHT;
 }
 
 int cmd_why(struct options *o)
 {
     struct setup s;
     struct err e;
-    struct why w = {.s = &s};
+    const char *const *nearest = NULL;
     bool offline = o->repo == NULL;
     o->dry_run = true; /* whatever is fetched is not kept */
     int code = setup_open(&s, o, TARGET_READ, offline);
     if (code != 0)
         goto out;
-    w.name = text_nfc(s.arena, o->operands[0]);
-    if (w.name == NULL)
-        w.name = o->operands[0];
-    w.plan = decide_make(s.decide, &e);
-    if (w.plan == NULL) {
+    if (o->verbosity == 0)
+        log_levels(LOG_LEVEL_INFO, LOG_LEVEL_ERROR); /* the screen is one item's, not every item's */
+    const struct plan *plan = decide_make(s.decide, &e);
+    if (plan == NULL) {
+        log_levels(LOG_LEVEL_INFO, LOG_LEVEL_WARN);
         setup_complain(&e);
         code = EXIT_PREFLIGHT;
         goto out;
     }
-    look_in_plan(&w);
-    look_in_catalogs(&w);
-    if (!w.named && w.pkg == NULL) {
-        code = unknown(&w);
-        goto out;
+    json_t *all = why_explain(&s, plan, o->operands[0], &nearest);
+    if (all == NULL) {
+        code = unknown(o->operands[0], nearest, o->json);
+    } else if (o->json) {
+        code = tojson_print(all) ? 0 : EXIT_PREFLIGHT;
+    } else {
+        print_text(all);
+        json_decref(all);
     }
-    look_in_status(&w);
-    if (o->json)
-        (void)print_json(&w);
-    else
-        print_text(&w);
-    json_decref(w.status);
 out:
     setup_close(&s);
     return code;

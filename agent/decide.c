@@ -67,6 +67,7 @@ struct decide {
     struct told *told;
     struct decide_broken *broken;
     size_t broken_count, broken_room;
+    struct plan_input in; /* of the last decision */
     const struct plan *plan;
 };
 
@@ -92,9 +93,9 @@ static bool world_manifest(void *self, const char *name, const struct value **di
     return repo_manifest(((struct decide *)self)->repo, name, dict, e);
 }
 
-static bool world_catalog(void *self, const char *name, const struct value **array, struct err *e)
+static bool world_catalog(void *self, const char *name, const struct outline **items, struct err *e)
 {
-    return repo_catalog(((struct decide *)self)->repo, name, array, e);
+    return repo_catalog(((struct decide *)self)->repo, name, items, e);
 }
 
 static enum plan_state world_installed(void *self, const struct pkginfo *p)
@@ -266,7 +267,8 @@ struct decide *decide_open(struct arena *a, const struct decide_config *c, struc
         return NULL;
     d->detect = detect_open(&evidence);
     d->cache = cache_open(a, c->loop, d->repo, c->prefs, c->target);
-    if (!facts_complete(a, c->options, c->target, c->loop, d->detect, c->facts, e)) {
+    if (!facts_complete(a, c->options, c->target, c->loop, d->detect,
+                        (uint64_t)c->prefs->hook_timeout_s * 1000, c->facts, e)) {
         decide_free(d);
         return NULL;
     }
@@ -312,7 +314,7 @@ const struct plan *decide_make(struct decide *d, struct err *e)
     d->promised_kb = 0;
     for (struct cached *k = d->cached; k != NULL; k = k->next)
         k->promised = false;
-    const struct plan_input in = {
+    d->in = (struct plan_input){
         .primary = d->primary,
         .manifest = d->manifest,
         .facts = f->all,
@@ -340,7 +342,7 @@ const struct plan *decide_make(struct decide *d, struct err *e)
         .free_kb = world_free_kb,
         .cached_kb = world_cached_kb,
     };
-    d->plan = plan_make(d->a, &in, &world, e);
+    d->plan = plan_make(d->a, &d->in, &world, e);
     for (size_t i = 0; d->plan != NULL && i < d->plan->warning_count; i++)
         tell(d, d->plan->warnings[i]);
     return d->plan;
@@ -500,6 +502,11 @@ void decide_clean(struct decide *d)
 const char *decide_manifest(const struct decide *d)
 {
     return d->primary;
+}
+
+const struct plan_input *decide_input(const struct decide *d)
+{
+    return &d->in;
 }
 
 struct repo *decide_repo(struct decide *d)

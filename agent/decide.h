@@ -70,7 +70,8 @@ struct decide_progress {
 };
 const struct plan *decide_settle(struct decide *d, const struct decide_progress *progress, struct err *e);
 
-const char *decide_manifest(const struct decide *d); /* the primary manifest's name */
+const char *decide_manifest(const struct decide *d);           /* the primary manifest's name */
+const struct plan_input *decide_input(const struct decide *d); /* what the last plan was made from */
 struct repo *decide_repo(struct decide *d);
 struct cache *decide_cache(struct decide *d);
 struct detect *decide_detect(struct decide *d);

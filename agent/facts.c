@@ -4,6 +4,7 @@
  * os_build_last_component is an integer where it is one, as documented, else a string ("5264n"). */
 #include "agent/facts.h"
 
+#include "agent/hook.h"
 #include "agent/machine.h"
 #include "agent/plistfile.h"
 #include "core/child.h"
@@ -12,8 +13,6 @@
 #include "core/log.h"
 #include "core/os.h"
 #include "core/text.h"
-
-enum { CONDITION_MS = 60000 };
 
 /* The newest macOS this version knows, for a root that says nothing of itself. */
 static const struct machine assumed = {
@@ -203,26 +202,13 @@ static bool add_script(void *ctx, const char *name, const struct stat *st)
     return true;
 }
 
-/* Root runs only what root alone can have written. */
-static bool script_allowed(int dir, const char *name, struct err *e)
-{
-    struct stat st;
-    if (!files_stat(dir, name, &st, e))
-        return false;
-    if ((st.st_mode & S_IXUSR) == 0)
-        return err_set(e, ERR_REFUSED, CAUSE_SCRIPT, "not executable");
-    if ((st.st_mode & 022) != 0 || (geteuid() == 0 && st.st_uid != 0))
-        return err_set(e, ERR_REFUSED, CAUSE_SCRIPT, "owner or mode let others than root change it");
-    return true;
-}
-
 static void condition_line(void *ctx, bool is_stderr, const char *line)
 {
     (void)is_stderr;
     log_info("condition %s: %s", (const char *)ctx, line);
 }
 
-static void run_conditions(struct arena *a, const struct target *t, struct loop *l)
+static void run_conditions(struct arena *a, const struct target *t, struct loop *l, uint64_t timeout_ms)
 {
     static const char *const places[] = {"usr/local/daybreak/conditions", "usr/local/munki/conditions"};
     struct scripts s = {.a = a};
@@ -242,7 +228,7 @@ static void run_conditions(struct arena *a, const struct target *t, struct loop 
     for (size_t i = 0; i < s.count; i++) {
         char root[LIMIT_PATH + 32];
         struct child_end end;
-        if (!script_allowed(dir, s.names[i], &e)) {
+        if (!hook_allowed(dir, s.names[i], &e)) {
             log_warn("condition %s is not executed: %s", s.names[i], e.text);
             continue;
         }
@@ -256,7 +242,7 @@ static void run_conditions(struct arena *a, const struct target *t, struct loop 
         struct child_spec spec = {.argv = argv,
                                   .env = env,
                                   .dir = -1,
-                                  .timeout_ms = CONDITION_MS,
+                                  .timeout_ms = timeout_ms,
                                   .line = condition_line,
                                   .ctx = line.ctx};
         if (!child_run(l, &spec, &end, &e))
@@ -312,14 +298,14 @@ static void derive(struct arena *a, struct value *all, const struct facts *f)
 }
 
 bool facts_complete(struct arena *a, const struct options *o, const struct target *t, struct loop *l,
-                    struct detect *d, struct facts *f, struct err *e)
+                    struct detect *d, uint64_t script_ms, struct facts *f, struct err *e)
 {
     struct value *all = value_new_dict(a);
     overlay(a, all, f->machine_info);
     if (o->run_scripts && t->data >= 0) {
         if (!files_remove(t->data, "ConditionalItems.plist", e))
             return err_wrap(e, "conditions");
-        run_conditions(a, t, l);
+        run_conditions(a, t, l, script_ms);
         overlay(a, all, read_conditions(a, t));
     }
     overlay(a, all, props_dict(f->given, "conditions"));

@@ -35,7 +35,8 @@ CHECKED bool facts_load(struct arena *a, const struct options *o, const struct t
 
 /* Fill all and report: facts, over them the answers of condition scripts (executed when scripts run) and of
  * the facts file's conditions, then date, os_vers_*, os_build_last_component, machine_type and
- * applications, which always win. Needs target_dirs. Condition scripts' failures are logged. */
+ * applications, which always win. Needs target_dirs. Condition scripts get script_ms each; their
+ * failures are logged. */
 CHECKED bool facts_complete(struct arena *a, const struct options *o, const struct target *t, struct loop *l,
-                            struct detect *d, struct facts *f, struct err *e);
+                            struct detect *d, uint64_t script_ms, struct facts *f, struct err *e);
 #endif

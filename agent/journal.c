@@ -267,11 +267,24 @@ static bool compact(struct journal *j, struct err *e)
     return ok;
 }
 
+/* The records in b, as far as they are whole: how many bytes that is. */
+static size_t replay(struct journal *j, struct buf *b, bool *machine)
+{
+    size_t at = 0;
+    while (at < b->len) {
+        char *end = memchr(b->data + at, '\n', b->len - at);
+        if (end == NULL || !take(j, b->data + at, (size_t)(end - b->data) - at, machine)) {
+            break;
+        }
+        at = (size_t)(end - b->data) + 1;
+    }
+    return at;
+}
+
 static bool load(struct journal *j, struct err *e)
 {
     struct buf b;
     bool ok, machine = true;
-    size_t at = 0;
     buf_init(&b, LIMIT_JOURNAL);
     ok = files_read(j->state, "journal", &b, e);
     if (!ok && e->kind == ERR_NOT_FOUND) {
@@ -284,13 +297,9 @@ static bool load(struct journal *j, struct err *e)
         buf_release(&b);
         return ok && compact(j, e);
     }
-    while (ok && at < b.len) {
-        char *end = memchr(b.data + at, '\n', b.len - at);
-        if (end == NULL || !take(j, b.data + at, (size_t)(end - b.data) - at, &machine)) {
-            log_warn("journal: the last %zu bytes were cut off by a crash and are dropped", b.len - at);
-            break;
-        }
-        at = (size_t)(end - b.data) + 1;
+    size_t whole = ok ? replay(j, &b, &machine) : 0;
+    if (ok && whole < b.len) {
+        log_warn("journal: the last %zu bytes were cut off by a crash and are dropped", b.len - whole);
     }
     buf_release(&b);
     if (ok && !machine) {
@@ -320,6 +329,29 @@ struct journal *journal_open(int state, const char *hardware_id, struct err *e)
     if (!load(j, e)) {
         journal_free(j);
         return NULL;
+    }
+    return j;
+}
+
+struct journal *journal_peek(int state, const char *hardware_id)
+{
+    struct arena *a = arena_open();
+    struct journal *j = arena_alloc(a, sizeof *j);
+    struct buf b;
+    struct err e;
+    bool machine = true;
+    j->arena = a;
+    j->state = state;
+    j->fd = -1;
+    j->hardware_id = arena_strdup(a, hardware_id);
+    buf_init(&b, LIMIT_JOURNAL);
+    if (state >= 0 && files_read(state, "journal", &b, &e)) {
+        (void)replay(j, &b, &machine);
+    }
+    buf_release(&b);
+    if (!machine) {
+        j->count = 0;
+        j->completed = false;
     }
     return j;
 }

@@ -32,6 +32,9 @@ struct journal_item {
 
 /* Open under the lock. hardware_id: names this machine. */
 struct journal *journal_open(int state, const char *hardware_id, struct err *e);
+/* As it stands, without the lock and changing nothing, for questions only: no record may be added. Empty
+ * where there is none, it cannot be read, or it is another machine's. */
+struct journal *journal_peek(int state, const char *hardware_id);
 void journal_free(struct journal *j);
 
 /* What is known of an item; zeroed with outcome NONE when nothing is. Borrowed until the next record. */

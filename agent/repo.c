@@ -5,6 +5,8 @@
  * Surprise: object stores answer 403 for what is not there. */
 #include "agent/repo.h"
 
+#include "agent/middleware.h"
+#include "agent/network.h"
 #include "agent/repourl.h"
 #include "agent/validators.h"
 #include "core/crypto.h"
@@ -22,17 +24,20 @@ enum kind { MANIFEST, CATALOG, KINDS };
 static const struct {
     const char *word, *folder;
     size_t max;
-    enum value_type root;
 } kinds[KINDS] = {
-    {"manifest", "manifests", LIMIT_MANIFEST, VALUE_DICT},
-    {"catalog", "catalogs", LIMIT_CATALOG, VALUE_ARRAY},
+    {"manifest", "manifests", LIMIT_MANIFEST},
+    {"catalog", "catalogs", LIMIT_CATALOG},
 };
 
 struct answer { /* what became of one name */
     struct answer *next;
     enum kind kind;
     const char *name;
-    const struct value *value; /* NULL: why */
+    const struct value *dict;    /* of a manifest; NULL: why */
+    const struct outline *items; /* of a catalog; NULL: why */
+    struct buf body;             /* what came, or … */
+    const char *cached;          /* … what was kept: items look into it */
+    size_t cached_len;
     struct err why;
 };
 
@@ -44,7 +49,9 @@ struct repo {
     const struct facts *facts;
     const struct target *target;
     bool offline;
+    struct network network;
     struct fetch *fetch;
+    struct middleware *middleware; /* or NULL */
     const char *bases[KINDS];
     struct validators *validators[KINDS];
     struct answer *answers;
@@ -60,64 +67,16 @@ const char *const *repo_package_urls(struct repo *r, struct arena *a, const stru
 
 /* --- opening ------------------------------------------------------------------------------------------- */
 
-/* A path from preferences: below the root when it is there, else as this machine has it. */
-static const char *host_path(struct repo *r, const char *path)
-{
-    struct stat st;
-    if (path == NULL || strcmp(r->target->root_path, "/") == 0 ||
-        !files_evidence_stat(r->target->root, path, &st, NULL, NULL))
-        return path;
-    return target_path(r->a, r->target, path);
-}
-
-/* The first of names that stands in a certs folder, ours or Munki's. */
-static const char *certs_file(struct repo *r, const char *const *names)
-{
-    const char *const dirs[] = {r->prefs->managed_install_dir, r->prefs->munki_dir};
-    struct stat st;
-    for (size_t d = 0; d < 2; d++)
-        for (size_t i = 0; names[i] != NULL; i++) {
-            const char *path = arena_printf(r->a, "%s/certs/%s", dirs[d], names[i]);
-            if (files_evidence_stat(r->target->root, path, &st, NULL, NULL) && S_ISREG(st.st_mode))
-                return target_path(r->a, r->target, path);
-        }
-    return NULL;
-}
-
-static const char *client_certificate(struct repo *r)
-{
-    static const char *const names[] = {"cert.pem", "client.pem", "munki.pem", NULL};
-    if (!r->prefs->use_client_certificate)
-        return NULL;
-    const char *path = host_path(r, r->prefs->client_certificate);
-    return path != NULL ? path : certs_file(r, names);
-}
-
 static bool open_session(struct repo *r, struct err *e)
 {
-    static const char *const ca_names[] = {"ca.pem", NULL};
-    const struct prefs *p = r->prefs;
-    struct stat st;
-    struct fetch_policy policy = {
-        .user_agent = arena_printf(r->a, "daybreak/%s Darwin/%s", DAYBREAK_VERSION, r->facts->darwin_version),
-        .headers = p->headers,
-        .redirects = p->redirects,
-        .ca_file = host_path(r, p->ca_file),
-        .ca_dir = host_path(r, p->ca_dir),
-        .client_cert = client_certificate(r),
-        .client_key = p->use_client_certificate ? host_path(r, p->client_key) : NULL,
-        .proxy = p->proxy_url,
-        .allow_http = p->allow_insecure_repo,
-        .attempts = p->download_attempts,
-        .backoff_ms = p->download_backoff_ms,
-    };
-    if (policy.ca_dir != NULL && stat(policy.ca_dir, &st) == 0 && S_ISREG(st.st_mode)) {
-        if (policy.ca_file == NULL)
-            policy.ca_file = policy.ca_dir; /* Munki takes a file there too */
-        policy.ca_dir = NULL;
+    struct fetch_policy policy;
+    network_policy(&r->network, &policy);
+    if (r->prefs->middleware != NULL) {
+        r->middleware = middleware_open(r->a, r->loop, r->target, r->prefs->middleware, e);
+        if (r->middleware == NULL)
+            return false;
+        policy.rewriter = middleware_rewriter(r->middleware);
     }
-    if (policy.ca_file == NULL && policy.ca_dir == NULL)
-        policy.ca_file = certs_file(r, ca_names);
     r->fetch = fetch_open(r->loop, &policy, e);
     return r->fetch != NULL;
 }
@@ -160,6 +119,7 @@ struct repo *repo_open(struct arena *a, struct loop *l, const struct options *o,
     r->facts = f;
     r->target = t;
     r->offline = offline;
+    r->network = (struct network){a, l, o, p, f, t};
     r->bases[MANIFEST] = repourl_base(a, p, p->manifest_url, kinds[MANIFEST].folder);
     r->bases[CATALOG] = repourl_base(a, p, p->catalog_url, kinds[CATALOG].folder);
     if (r->bases[MANIFEST] != NULL)
@@ -168,15 +128,21 @@ struct repo *repo_open(struct arena *a, struct loop *l, const struct options *o,
         return NULL;
     if (offline)
         return r;
-    if (p->middleware != NULL) {
-        err_set(e, ERR_USAGE, CAUSE_NONE, "Middleware %s: this version has no middleware", p->middleware);
+    if (!open_session(r, e)) {
+        middleware_close(r->middleware);
         return NULL;
     }
-    if (!open_session(r, e))
-        return NULL;
     r->validators[MANIFEST] = validators_open(t->manifests);
     r->validators[CATALOG] = validators_open(t->catalogs);
     return r;
+}
+
+/* The bytes of an answer, once nobody looks into them. */
+static void drop(struct answer *a)
+{
+    files_unmap(a->cached, a->cached_len);
+    a->cached = NULL;
+    buf_release(&a->body);
 }
 
 void repo_free(struct repo *r)
@@ -185,7 +151,10 @@ void repo_free(struct repo *r)
         return;
     for (size_t k = 0; k < KINDS; k++)
         validators_free(r->validators[k]);
+    for (struct answer *a = r->answers; a != NULL; a = a->next)
+        drop(a);
     fetch_free(r->fetch);
+    middleware_close(r->middleware);
 }
 
 struct fetch *repo_session(struct repo *r)
@@ -218,20 +187,22 @@ static int folder(const struct repo *r, enum kind kind)
     return kind == MANIFEST ? r->target->manifests : r->target->catalogs;
 }
 
-static const struct value *decode(struct repo *r, enum kind kind, const struct buf *bytes, struct err *e)
+static bool decode(struct repo *r, struct answer *a, const char *p, size_t n, struct err *e)
 {
-    const struct value *v = props_decode(r->a, buf_str(bytes), bytes->len, e);
-    if (v == NULL) {
-        if (e->cause == CAUSE_CAPTIVE)
-            e->kind = ERR_NET; /* a page instead of the file: the network is not there yet */
-        return NULL;
+    if (a->kind == CATALOG) {
+        a->items = outline_decode(r->a, p, n, e);
+    } else {
+        const struct value *v = props_decode(r->a, p, n, e);
+        if (v != NULL && value_type(v) == VALUE_DICT)
+            a->dict = v;
+        else if (v != NULL)
+            err_set(e, ERR_FORMAT, CAUSE_FORMAT, "a dictionary is needed, found %s", value_type_name(v));
     }
-    if (value_type(v) == kinds[kind].root)
-        return v; /* an element of a catalog that is no dictionary is that item's problem, not the catalog's
-                   */
-    err_set(e, ERR_FORMAT, CAUSE_FORMAT, "%s is needed, found %s",
-            kind == MANIFEST ? "a dictionary" : "an array of dictionaries", value_type_name(v));
-    return NULL;
+    if (a->dict != NULL || a->items != NULL)
+        return true;
+    if (e->cause == CAUSE_CAPTIVE)
+        e->kind = ERR_NET; /* a page instead of the file: the network is not there yet */
+    return false;
 }
 
 struct waiting {
@@ -270,107 +241,112 @@ static bool get(struct repo *r, enum kind kind, const char *name, const struct f
     return w->ok;
 }
 
-static const struct value *fetch_one(struct repo *r, enum kind kind, const char *name, struct err *e)
+/* The copy that is kept, if it is what the validators speak of. */
+static bool take_cached(struct repo *r, struct answer *a, struct fetch_validator *have)
 {
-    const struct value *v = NULL;
-    struct buf cached, body;
-    struct waiting w;
-    struct fetch_validator have;
     unsigned char noted[32], sum[DIGEST_MAX];
     struct err why;
-    buf_init(&cached, kinds[kind].max);
-    buf_init(&body, kinds[kind].max);
-    bool conditional = validators_get(r->validators[kind], name, &have, noted) &&
-                       files_read(folder(r, kind), name, &cached, &why);
-    if (conditional) {
-        digest_of(DIGEST_SHA256, buf_str(&cached), cached.len, sum);
-        conditional = memcmp(sum, noted, sizeof noted) == 0;
-    }
-    struct sink *to = sink_memory(&body);
-    if (!get(r, kind, name, conditional ? &have : NULL, to, &w, e))
-        goto out;
-    if (w.answer == FETCH_UNCHANGED) {
-        sink_abort(to);
-        v = decode(r, kind, &cached, e);
-        goto out;
-    }
-    if (!sink_commit(to, NULL, e))
-        goto out;
-    v = decode(r, kind, &body, e);
-    if (v == NULL)
-        goto out;
-    digest_of(DIGEST_SHA256, buf_str(&body), body.len, sum);
-    if (r->options->dry_run)
-        goto out;
-    if (files_replace(folder(r, kind), name, buf_str(&body), body.len, 0644, FILES_LAZY, &why))
-        validators_set(r->validators[kind], name, &w.validator, sum);
-    else
-        log_warn("%s %s is not kept: %s", kinds[kind].word, name, why.text);
-out:
-    buf_release(&cached);
-    buf_release(&body);
-    return v;
+    if (!validators_get(r->validators[a->kind], a->name, have, noted))
+        return false;
+    a->cached = files_map(folder(r, a->kind), a->name, kinds[a->kind].max, &a->cached_len, &why);
+    if (a->cached == NULL)
+        return false;
+    digest_of(DIGEST_SHA256, a->cached, a->cached_len, sum);
+    if (memcmp(sum, noted, sizeof noted) == 0)
+        return true;
+    drop(a);
+    return false;
 }
 
-static const struct value *read_one(struct repo *r, enum kind kind, const char *name, struct err *e)
+/* What came is judged before it is kept. */
+static bool fetch_one(struct repo *r, struct answer *a, struct err *e)
 {
-    struct buf cached;
-    const struct value *v = NULL;
-    buf_init(&cached, kinds[kind].max);
-    if (folder(r, kind) < 0)
+    unsigned char sum[DIGEST_MAX];
+    struct fetch_validator have;
+    struct waiting w;
+    struct err why;
+    bool conditional = take_cached(r, a, &have);
+    struct sink *to = sink_memory(&a->body);
+    if (!get(r, a->kind, a->name, conditional ? &have : NULL, to, &w, e))
+        return false;
+    if (w.answer == FETCH_UNCHANGED) {
+        sink_abort(to);
+        return decode(r, a, a->cached, a->cached_len, e);
+    }
+    files_unmap(a->cached, a->cached_len);
+    a->cached = NULL;
+    if (!sink_commit(to, sum, e) || !decode(r, a, buf_str(&a->body), a->body.len, e))
+        return false;
+    if (r->options->dry_run)
+        return true;
+    if (files_replace(folder(r, a->kind), a->name, buf_str(&a->body), a->body.len, 0644, FILES_LAZY, &why))
+        validators_set(r->validators[a->kind], a->name, &w.validator, sum);
+    else
+        log_warn("%s %s is not kept: %s", kinds[a->kind].word, a->name, why.text);
+    return true;
+}
+
+static bool read_one(struct repo *r, struct answer *a, struct err *e)
+{
+    if (folder(r, a->kind) < 0)
+        return err_set(e, ERR_NOT_FOUND, CAUSE_NONE, "not in the cache");
+    a->cached = files_map(folder(r, a->kind), a->name, kinds[a->kind].max, &a->cached_len, e);
+    if (a->cached != NULL)
+        return decode(r, a, a->cached, a->cached_len, e);
+    if (e->kind == ERR_NOT_FOUND)
         err_set(e, ERR_NOT_FOUND, CAUSE_NONE, "not in the cache");
-    else if (files_read(folder(r, kind), name, &cached, e))
-        v = decode(r, kind, &cached, e);
-    else if (e->kind == ERR_NOT_FOUND)
-        err_set(e, ERR_NOT_FOUND, CAUSE_NONE, "not in the cache");
-    buf_release(&cached);
-    return v;
+    return false;
 }
 
 static struct answer *ask(struct repo *r, enum kind kind, const char *name)
 {
     struct answer *a = arena_alloc(r->a, sizeof *a);
+    bool ok = false;
     a->kind = kind;
     a->name = arena_strdup(r->a, name);
+    buf_init(&a->body, kinds[kind].max);
     if (!repourl_good_name(name) || (kind == MANIFEST && strcmp(name, "SelfServeManifest") == 0))
         err_set(&a->why, ERR_FORMAT, CAUSE_FORMAT, "not a name that a %s may have", kinds[kind].word);
     else if (kind == MANIFEST && ++r->manifests > LIMIT_MANIFESTS)
         err_set(&a->why, ERR_LIMIT, CAUSE_LIMIT, "more than %d manifests", LIMIT_MANIFESTS);
     else
-        a->value = r->offline ? read_one(r, kind, name, &a->why) : fetch_one(r, kind, name, &a->why);
-    if (a->value == NULL) {
+        ok = r->offline ? read_one(r, a, &a->why) : fetch_one(r, a, &a->why);
+    if (!ok || kind == MANIFEST)
+        drop(a);
+    if (!ok) {
         char shown[256];
         text_printable_into(shown, sizeof shown, name, strlen(name));
         err_wrap(&a->why, "%s %s", kinds[kind].word, shown);
+        if (a->why.kind == ERR_NET || a->why.kind == ERR_STOPPED)
+            return a; /* no answer at all: worth asking again */
     }
-    if (a->value == NULL && (a->why.kind == ERR_NET || a->why.kind == ERR_STOPPED))
-        return a; /* no answer at all: worth asking again */
     a->next = r->answers;
     r->answers = a;
     return a;
 }
 
-static bool one(struct repo *r, enum kind kind, const char *name, const struct value **out, struct err *e)
+static const struct answer *one(struct repo *r, enum kind kind, const char *name, struct err *e)
 {
     struct answer *a = r->answers;
     while (a != NULL && (a->kind != kind || strcmp(a->name, name) != 0))
         a = a->next;
     if (a == NULL)
         a = ask(r, kind, name);
-    if (a->value == NULL && e != NULL)
+    if (a->dict == NULL && a->items == NULL && e != NULL)
         *e = a->why;
-    *out = a->value;
-    return a->value != NULL;
+    return a;
 }
 
 bool repo_manifest(struct repo *r, const char *name, const struct value **dict, struct err *e)
 {
-    return one(r, MANIFEST, name, dict, e);
+    *dict = one(r, MANIFEST, name, e)->dict;
+    return *dict != NULL;
 }
 
-bool repo_catalog(struct repo *r, const char *name, const struct value **array, struct err *e)
+bool repo_catalog(struct repo *r, const char *name, const struct outline **items, struct err *e)
 {
-    return one(r, CATALOG, name, array, e);
+    *items = one(r, CATALOG, name, e)->items;
+    return *items != NULL;
 }
 
 /* --- the primary manifest ------------------------------------------------------------------------------ */
@@ -380,7 +356,7 @@ static const char *certificate_name(struct repo *r)
     char name[256];
     struct err e;
     struct buf pem;
-    const char *path = client_certificate(r), *found = NULL;
+    const char *path = network_certificate(&r->network), *found = NULL;
     if (!r->prefs->certificate_cn_is_identifier || path == NULL)
         return NULL;
     buf_init(&pem, LIMIT_MB);

@@ -12,6 +12,7 @@
 #include "agent/prefs.h"
 #include "agent/target.h"
 #include "core/fetch.h"
+#include "manifests/outline.h"
 #include "manifests/pkginfo.h"
 
 struct repo;
@@ -33,7 +34,7 @@ CHECKED bool repo_primary(struct repo *r, const char **name, const struct value 
 
 /* For struct world. Errors as documented there; a message begins "manifest NAME: " or "catalog NAME: ". */
 CHECKED bool repo_manifest(struct repo *r, const char *name, const struct value **dict, struct err *e);
-CHECKED bool repo_catalog(struct repo *r, const char *name, const struct value **array, struct err *e);
+CHECKED bool repo_catalog(struct repo *r, const char *name, const struct outline **items, struct err *e);
 
 /* The URLs of an item's package in the order to try them, NULL at the end: PackageCompleteURL; else
  * PackageURL of the pkginfo, or the repository's, with the location; then daybreak.urls; then MirrorURLs

@@ -334,6 +334,20 @@ static int no_decision(struct run *r, const struct err *e)
     return code;
 }
 
+/* Preflight says no. */
+static int refused(struct run *r, const struct err *e)
+{
+    int which = 0, code = e->kind == ERR_USAGE ? EXIT_USAGE : EXIT_PREFLIGHT;
+    if (loop_stops(r->s->loop, &which) > 0) {
+        code = 128 + which;
+    }
+    log_error("%s", e->text);
+    report_error(r->s->report, e->text);
+    write_report(r, true);
+    progress_end(r->s->progress, result_of(code), code);
+    return code;
+}
+
 /* --- the three kinds of run ----------------------------------------------------------------------------- */
 
 static void on_deadline(void *ctx)
@@ -414,6 +428,10 @@ static int install_all(struct run *r)
         settle(r);
     }
     int code = outcome(r, &result);
+    if (code == EXIT_DONE && !s->options->only_failed && !run_handoff(r)) {
+        code = EXIT_ITEMS;
+        result = "partial";
+    }
     if (code == EXIT_DONE && !s->options->only_failed && !journal_complete(s->journal, &e)) {
         log_warn("%s", e.text);
     }
@@ -453,12 +471,15 @@ static int work(struct run *r)
     if (s->prefs.run_deadline_s > 0) {
         r->deadline_timer = loop_after(s->loop, (uint64_t)s->prefs.run_deadline_s * 1000, on_deadline, r);
     }
+    recover(r);
+    if (!run_preflight(r, &e)) {
+        return refused(r, &e);
+    }
     r->decide = decide_open(s->arena, &c, &e);
     if (r->decide == NULL) {
         return no_decision(r, &e);
     }
     s->env.facts = s->facts.all;
-    recover(r);
     for (size_t i = 0; i < journal_count(s->journal); i++) {
         struct journal_item known = journal_at(s->journal, i);
         if (known.outcome == JOURNAL_CUT && !known.removal) {
@@ -546,6 +567,8 @@ int run_all(const struct options *o)
     } else if (!s.nothing_due) {
         progress_begin(s.progress);
         code = work(&r);
+        run_postflight(&r);
+        run_tell_server(&r);
         log_info("ended with %d: %s", code, err_exit_meaning(code));
         if (r.deadline_timer != 0) {
             loop_cancel(s.loop, r.deadline_timer);

@@ -36,5 +36,11 @@ void run_row_cancel(struct run *r, struct run_row *row);
 /* Who is at the desktop of this Mac; NULL: nobody (Setup Assistant and the login window are nobody). */
 const char *run_console_user(const struct run *r);
 bool run_has_profile(struct run *r, const char *identifier);
+
+/* --- run_around.c: hooks and hand-off --- */
+CHECKED bool run_preflight(struct run *r, struct err *e); /* ERR_USAGE: preferences changed to nonsense */
+void run_postflight(struct run *r);
+void run_tell_server(struct run *r);   /* of a run that has ended: ReportURL */
+bool run_handoff(struct run *r);       /* after success; false: it failed, which was said and reported */
 bool run_stopped(const struct run *r); /* a signal came or the deadline passed: no new step */
 #endif

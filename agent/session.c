@@ -146,6 +146,9 @@ int session_prepare(struct session *s, const struct options *o, struct err *e)
         err_set(e, ERR_USAGE, CAUSE_NONE, "only root may change this Mac: use sudo");
         return EXIT_NOT_ROOT;
     }
+    if (o->clock != NULL && !loop_clock(s->loop, o->clock, e)) {
+        return EXIT_USAGE;
+    }
     if (!target_open(s->arena, o, &s->target, e)) {
         return e->kind == ERR_USAGE ? EXIT_USAGE : EXIT_DIRECTORIES;
     }
@@ -170,10 +173,13 @@ int session_prepare(struct session *s, const struct options *o, struct err *e)
 int session_open(struct session *s, const struct options *o, struct err *e)
 {
     int code = session_prepare(s, o, e);
-    s->run_type = o->checkonly ? "manualcheck" : o->automatic ? "auto" : "custom";
     if (code != 0) {
         return code;
     }
+    s->run_type = o->checkonly                    ? "manualcheck"
+                  : !o->automatic                 ? "custom"
+                  : journal_completed(s->journal) ? "auto"
+                                                  : "checkandinstallatstartup";
     if (o->automatic && !is_due(s)) {
         s->nothing_due = true;
         return 0;
@@ -188,6 +194,23 @@ int session_open(struct session *s, const struct options *o, struct err *e)
     s->progress = progress_open(s->loop, o->automatic ? "auto" : "manual");
     open_writers(s);
     return 0;
+}
+
+bool session_reload(struct session *s, struct err *e)
+{
+    struct prefs fresh;
+    if (!prefs_load(s->arena, s->options, s->target.root, &fresh, e)) {
+        return false;
+    }
+    if (strcmp(fresh.managed_install_dir, s->prefs.managed_install_dir) != 0) {
+        log_warn("ManagedInstallDir was changed during the run: %s counts from the next run on",
+                 fresh.managed_install_dir);
+        fresh.managed_install_dir = s->prefs.managed_install_dir;
+    }
+    s->prefs = fresh;
+    set_levels(s->options, &s->prefs);
+    fill_env(s);
+    return true;
 }
 
 void session_close(struct session *s)

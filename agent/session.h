@@ -21,7 +21,7 @@ struct session {
     struct progress *progress;
     struct report *report;
     struct install_env env;
-    const char *run_type; /* as Munki names it: auto, custom, manualcheck */
+    const char *run_type; /* as Munki names it: checkandinstallatstartup, auto, custom, manualcheck */
     int listeners[4];     /* launchd's sockets for requests */
     size_t listener_count;
     bool nothing_due; /* --auto on a Mac that has completed its plan: end at once, nothing was opened further
@@ -33,5 +33,8 @@ struct session {
 int session_open(struct session *s, const struct options *o, struct err *e);
 /* The same up to the journal, without watchers, report and log file: for reset. */
 int session_prepare(struct session *s, const struct options *o, struct err *e);
+/* Read the preferences again, after preflight: it may have changed them. ManagedInstallDir stays what it was
+ * at the beginning. Fails with ERR_USAGE. */
+CHECKED bool session_reload(struct session *s, struct err *e);
 void session_close(struct session *s);
 #endif

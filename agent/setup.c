@@ -24,6 +24,8 @@ int setup_open(struct setup *s, const struct options *o, enum target_use use, bo
     memset(s, 0, sizeof *s);
     s->arena = arena_open();
     s->loop = loop_open();
+    if (o->clock != NULL && !loop_clock(s->loop, o->clock, &e))
+        return complain(&e, EXIT_USAGE);
     if (!target_open(s->arena, o, &s->target, &e))
         return complain(&e, e.kind == ERR_SYS ? EXIT_DIRECTORIES : EXIT_USAGE);
     if (!prefs_load(s->arena, o, s->target.root, &s->prefs, &e))

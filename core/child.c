@@ -41,9 +41,9 @@ struct child {
     int input_fd; /* -1: none, or all written */
     char *input;
     size_t input_len, input_at;
-    size_t output, dropped;     /* bytes of output kept and not kept */
-    uint64_t timer, pipe_timer; /* 0: none */
-    bool killed;
+    size_t output, dropped;                 /* bytes of output kept and not kept */
+    uint64_t timer, pipe_timer, over_timer; /* 0: none */
+    bool killed, told;
 };
 
 /* --- ends ----------------------------------------------------------------------------------------------- */
@@ -55,11 +55,28 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
+static void over(void *ctx)
+{
+    struct child *c = ctx;
+    c->over_timer = 0;
+    c->spec.ended(c->spec.ctx);
+}
+
+/* Has it just become done? Then its owner is told, from the loop. */
+static void look_whether_over(struct child *c)
+{
+    if (child_done(c) && c->spec.ended && !c->told) {
+        c->told = true;
+        c->over_timer = loop_after(c->loop, 0, over, c);
+    }
+}
+
 static void stream_close(struct stream *s)
 {
     if (s->fd >= 0)
         loop_watch(s->owner->loop, s->fd, 0, NULL, NULL);
     close_fd(&s->fd);
+    look_whether_over(s->owner);
 }
 
 static void input_close(struct child *c)
@@ -210,6 +227,7 @@ static void reaped(struct child *c, int status)
     input_close(c);
     if (!child_done(c))
         c->pipe_timer = loop_after(c->loop, PIPE_GRACE_MS, pipes_over, c);
+    look_whether_over(c);
 }
 
 static void child_ended(void *ctx)
@@ -238,7 +256,9 @@ void child_free(struct child *c, struct child_end *end)
         reaped(c, status);
     }
     loop_cancel(c->loop, c->pipe_timer);
+    c->told = true;
     pipes_over(c);
+    loop_cancel(c->loop, c->over_timer);
     if (c->dropped > 0) {
         char text[96];
         int n = snprintf(text, sizeof text, "… %zu more bytes of output were dropped", c->dropped);

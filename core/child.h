@@ -26,6 +26,8 @@ struct child_spec {
     /* called with the pid before the child's first instruction runs is not possible everywhere: called
      * right after the spawn; may be NULL */
     void (*started)(void *ctx, pid_t pid);
+    /* called from the loop when the child is done; may free it; or NULL */
+    void (*ended)(void *ctx);
     void *ctx;
     struct buf *out; /* stdout as it came, up to out's maximum (the rest is dropped, not an error); or NULL */
 };

@@ -230,18 +230,41 @@ static void common_name(X509 *cert, char *out, size_t size)
     OPENSSL_free(utf8);
 }
 
+static X509_STORE *kept; /* by crypto_load_roots */
+
+/* The system's roots. Beside OpenSSL's own places the bundles of macOS and Debian: whole files, so that
+ * nothing is looked up later. */
+static X509_STORE *load_roots(void)
+{
+    static const char *const bundles[] = {"/etc/ssl/cert.pem", "/etc/ssl/certs/ca-certificates.crt"};
+    X509_STORE *store = X509_STORE_new();
+    if (store == NULL)
+        die("store");
+    X509_STORE_set_default_paths(store);
+    for (size_t i = 0; i < sizeof bundles / sizeof *bundles; i++)
+        if (access(bundles[i], R_OK) == 0)
+            X509_STORE_load_file(store, bundles[i]);
+    ERR_clear_error();
+    return store;
+}
+
+void crypto_load_roots(void)
+{
+    unsigned char sum[DIGEST_MAX];
+    digest_of(DIGEST_SHA256, "", 0, sum); /* reads the library's configuration */
+    if (kept == NULL)
+        kept = load_roots();
+}
+
 /* Do the system's roots vouch for every signer, now? Any purpose will do: profiles are signed with code
  * signing, mail and web server certificates alike. */
 static bool all_trusted(STACK_OF(X509) * signers, STACK_OF(X509) * others)
 {
     bool ok = false;
-    X509_STORE *store = X509_STORE_new();
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-    if (store == NULL || ctx == NULL)
+    X509_STORE *store = kept != NULL ? kept : load_roots();
+    if (ctx == NULL)
         die("store");
-    X509_STORE_set_default_paths(store);
-    if (access("/etc/ssl/cert.pem", R_OK) == 0)
-        X509_STORE_load_file(store, "/etc/ssl/cert.pem");
     for (int i = 0; i < sk_X509_num(signers); i++) {
         ok = X509_STORE_CTX_init(ctx, store, sk_X509_value(signers, i), others) == 1 &&
              X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_ANY) == 1 && X509_verify_cert(ctx) == 1;
@@ -250,7 +273,8 @@ static bool all_trusted(STACK_OF(X509) * signers, STACK_OF(X509) * others)
             break;
     }
     X509_STORE_CTX_free(ctx);
-    X509_STORE_free(store);
+    if (store != kept)
+        X509_STORE_free(store);
     ERR_clear_error();
     return ok;
 }

@@ -36,6 +36,9 @@ bool crypto_equal(const void *a, const void *b, size_t n); /* constant time */
 CHECKED bool crypto_cms_open(const void *der, size_t n, unsigned char **content, size_t *len, char *signer,
                              size_t signer_size, bool *trusted, struct err *e);
 
+/* Read the system's roots now, and keep them: for a process that will soon be able to open no file. */
+void crypto_load_roots(void);
+
 /* Subject common name of the first certificate in PEM text, printable. ERR_FORMAT: no certificate, or one
  * without such a name. */
 CHECKED bool crypto_common_name(const void *pem, size_t n, char *out, size_t size, struct err *e);

@@ -149,6 +149,22 @@ static const char *copy(struct arena *a, const char *s)
     return s != NULL ? arena_strdup(a, s) : NULL;
 }
 
+static const char *const *copy_list(struct arena *a, const char *const *list)
+{
+    size_t n = 0;
+    while (list != NULL && list[n] != NULL)
+        n++;
+    const char **all = arena_array(a, n + 1, sizeof *all);
+    for (size_t i = 0; i < n; i++)
+        all[i] = arena_strdup(a, list[i]);
+    return all;
+}
+
+void fetch_settled(struct fetch *f)
+{
+    arm(f, loop_now(f->loop));
+}
+
 struct fetch *fetch_open(struct loop *l, const struct fetch_policy *policy, struct err *e)
 {
     struct arena *a = arena_open();
@@ -168,7 +184,8 @@ struct fetch *fetch_open(struct loop *l, const struct fetch_policy *policy, stru
     f->p.backoff_ms = policy->backoff_ms != 0 ? policy->backoff_ms : 1000;
     f->p.parallel = policy->parallel != 0 ? policy->parallel : 4;
     f->curl = fetch_curl_open(l, &f->p, work, f, e);
-    f->p.headers = NULL; /* the session has copied them */
+    f->p.headers =
+        policy->rewriter != NULL ? copy_list(a, policy->headers) : NULL; /* the session has its own */
     if (f->curl != NULL)
         return f;
     arena_free(a);
@@ -190,19 +207,15 @@ struct transfer *fetch_start(struct fetch *f, const struct fetch_request *r)
 {
     struct arena *a = arena_open();
     struct transfer *t = arena_alloc(a, sizeof *t);
-    size_t count = 0;
     assert(r->urls[0] != NULL);
-    while (r->urls[count] != NULL)
-        count++;
-    const char **urls = arena_array(a, count + 1, sizeof *urls);
-    for (size_t i = 0; i < count; i++)
-        urls[i] = arena_strdup(a, r->urls[i]);
+    const char *const *urls = copy_list(a, r->urls);
     *t = (struct transfer){
         .f = f, .prev = f->last, .memory = a, .r = *r, .at = urls[0], .total = -1, .file.fd = -1};
     t->loop = f->loop;
     t->p = &f->p;
     t->curl = f->curl;
     t->r.urls = urls;
+    t->r.headers = copy_list(a, r->headers);
     t->r.have = NULL;
     t->v.length = -1;
     t->farthest = t->told = sink_have(r->to);
@@ -272,4 +285,29 @@ bool fetch_get(struct fetch *f, const char *url, struct sink *to, enum fetch_ans
     if (v != NULL)
         *v = w.v;
     return true;
+}
+
+bool fetch_post(struct fetch *f, const char *url, const char *const *headers, const void *body, size_t n,
+                struct err *e)
+{
+    struct waiter w = {0};
+    struct buf unread;
+    const char *const urls[] = {url, NULL};
+    buf_init(&unread, 1);
+    struct sink *to = sink_memory(&unread);
+    fetch_start(f, &(struct fetch_request){.urls = urls,
+                                           .to = to,
+                                           .headers = headers,
+                                           .post = n > 0 ? body : "",
+                                           .post_len = n,
+                                           .done = on_done,
+                                           .ctx = &w});
+    while (!w.done)
+        loop_turn(f->loop, POLL_STOP_MS);
+    if (w.ok)
+        sink_abort(to);
+    else if (e != NULL)
+        *e = w.e;
+    buf_release(&unread);
+    return w.ok;
 }

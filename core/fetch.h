@@ -23,6 +23,21 @@ struct fetch_policy {
     unsigned attempts;                            /* per URL, 0: 3 */
     uint64_t backoff_ms; /* first full-jitter bound, 0: 1000; doubled each time, at most 60 s */
     unsigned parallel;   /* transfers at once, 0: 4 */
+    const struct fetch_rewriter *rewriter; /* borrowed, must outlive the session; or NULL */
+};
+
+/* Somebody who says, for each request of a web server, which URL is asked with which headers instead (signed
+ * URLs of object stores). Redirects are not asked about. */
+struct fetch_rewriter {
+    /* headers: the policy's, where they would be sent; never NULL. Calls done once, later (from the loop, not
+     * from within begin) and outside of fetch: url and headers, or e, are borrowed for the call. The headers
+     * go to url's origin alone. Returns the job. */
+    void *(*begin)(void *ctx, const char *url, const char *const *headers,
+                   void (*done)(void *done_ctx, const char *url, const char *const *headers,
+                                const struct err *e),
+                   void *done_ctx);
+    void (*cancel)(void *job); /* done will not be called */
+    void *ctx;
 };
 
 struct fetch; /* an HTTP session: connections, credentials, policy */
@@ -45,8 +60,11 @@ struct fetch_request {
     /* validator of the copy we have (conditional request), or of the part kept in the sink (resume with
      * If-Range), or NULL */
     const struct fetch_validator *have;
-    bool proved;   /* its bytes are proved by a hash: plain http is acceptable */
-    bool compress; /* ask for Content-Encoding: only where no hash of the file is known */
+    bool proved;                /* its bytes are proved by a hash: plain http is acceptable */
+    bool compress;              /* ask for Content-Encoding: only where no hash of the file is known */
+    const char *const *headers; /* beside the policy's, copied; or NULL */
+    const void *post;           /* what to POST, borrowed until the end; NULL: GET */
+    size_t post_len;
     /* called before the first byte of a body reaches to from zero on: what to keep beside the part, so that a
      * later run can resume it. Must not call fetch. May be NULL */
     void (*begun)(void *ctx, const struct fetch_validator *v);
@@ -73,6 +91,11 @@ void fetch_cancel(struct transfer *t); /* aborts the sink; done is not called */
  * it was aborted. v may be NULL; it is read (conditional) and written. */
 CHECKED bool fetch_get(struct fetch *f, const char *url, struct sink *to, enum fetch_answer *answer,
                        struct fetch_validator *v, bool proved, struct err *e);
+
+/* POST body to one URL, with headers beside the policy's, and wait, turning the loop. The answer's body is
+ * not read; redirects are not followed. Any status of 200 to 299 is success; else as fetch_get. */
+CHECKED bool fetch_post(struct fetch *f, const char *url, const char *const *headers, const void *body,
+                        size_t n, struct err *e);
 
 /* "https://host/path" without credentials and query, for messages. */
 void fetch_show(char *out, size_t size, const char *url);

@@ -303,6 +303,11 @@ static void set_request(struct fetch_hop *hop)
     SET(CURLOPT_USERAGENT, p->user_agent);
     if (hop->ask.home && p->userpwd != NULL)
         SET(CURLOPT_USERPWD, p->userpwd);
+    if (hop->ask.post != NULL) {
+        SET(CURLOPT_POST, 1L);
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)hop->ask.post_len);
+        SET(CURLOPT_POSTFIELDS, hop->ask.post);
+    }
     if (hop->ask.compress)
         SET(CURLOPT_ACCEPT_ENCODING, "");
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
@@ -326,7 +331,7 @@ struct fetch_hop *fetch_curl_start(struct fetch_curl *h, const struct fetch_ask 
     (void)!fetch_place(ask->url, &hop->place, NULL);
     for (size_t i = 0; ask->headers[i] != NULL; i++)
         append(&hop->headers, ask->headers[i]);
-    for (const struct curl_slist *c = h->common; ask->home && c != NULL; c = c->next)
+    for (const struct curl_slist *c = h->common; ask->common && c != NULL; c = c->next)
         append(&hop->headers, c->data);
     set_request(hop);
     set_tls(hop);

@@ -16,13 +16,14 @@ struct fetch_curl *fetch_curl_open(struct loop *l, const struct fetch_policy *po
                                    void (*settled)(void *ctx), void *ctx, struct err *e);
 void fetch_curl_free(struct fetch_curl *h); /* no hop may be on its way */
 
-#define FETCH_HEADERS 5
-
 struct fetch_ask {
     const char *url;
-    const char *headers[FETCH_HEADERS + 1]; /* NULL at the end; copied */
-    bool home;                              /* send the policy's headers, password and certificate too */
+    const char *const *headers; /* NULL at the end; copied */
+    bool home;                  /* send the policy's password and certificate too, and */
+    bool common;                /* the policy's headers */
     bool compress;
+    const void *post; /* borrowed until ended; NULL: GET */
+    size_t post_len;
     void (*sent)(void *ctx);                             /* connected, the request goes out */
     bool (*line)(void *ctx, const char *line, size_t n); /* one line of headers; false: stop */
     bool (*body)(void *ctx, const void *p, size_t n);    /* decoded; false: stop */

@@ -25,6 +25,9 @@ void fetch_transfer_hang_up(struct transfer *t)
     fetch_local_close(&t->file);
     fetch_curl_hang_up(t->hop);
     t->hop = NULL;
+    if (t->job != NULL)
+        t->p->rewriter->cancel(t->job);
+    t->job = NULL;
 }
 
 static void end(struct transfer *t, bool ok, enum fetch_answer answer)
@@ -90,7 +93,7 @@ void fetch_transfer_failed(struct transfer *t, const struct err *why)
     t->fault = *why;
     if (loop_stops(t->loop, NULL) > 0)
         err_set(&t->fault, ERR_STOPPED, CAUSE_STOPPED, "stopped");
-    err_wrap(&t->fault, "GET %s", shown);
+    err_wrap(&t->fault, "%s %s", t->r.post != NULL ? "POST" : "GET", shown);
     if (is_final(&t->fault)) {
         end(t, false, FETCH_BODY);
         return;
@@ -163,6 +166,8 @@ static bool on_line(void *ctx, const char *line, size_t n)
         return true;
     t->judged = true;
     t->verdict = fetch_reply_judge(&t->reply, &t->asked, &t->fault);
+    if (t->r.post != NULL && t->reply.status >= 200 && t->reply.status <= 299)
+        t->verdict = REPLY_WHOLE; /* what it says of our words is of no interest */
     mark(t, t->p->stall_ms);
     if (t->verdict == REPLY_BODY) {
         t->v = t->reply.v;
@@ -205,25 +210,37 @@ static bool may_ask(const struct transfer *t, const struct fetch_place *p, struc
 /* The rest of the part, or the whole unless it is still what the copy is. */
 static void set_headers(struct transfer *t, struct fetch_ask *ask)
 {
-    size_t n = 0;
+    enum { OWN = 5 };
+    size_t n = 0, more = 0;
+    const char *const *lists[] = {t->rewritten, t->r.headers};
     uint64_t have = sink_have(t->r.to);
     const char *proof = fetch_reply_if_range(&t->v);
+    for (size_t l = 0; l < 2; l++)
+        for (size_t i = 0; lists[l] != NULL && lists[l][i] != NULL; i++)
+            more++;
+    const char **headers = arena_array(t->memory, more + OWN + 1, sizeof *headers);
+    for (size_t l = 0; l < 2; l++)
+        for (size_t i = 0; lists[l] != NULL && lists[l][i] != NULL; i++)
+            headers[n++] = lists[l][i];
+    ask->headers = headers;
     t->asked = (struct fetch_asked){.have = &t->v, .compress = t->r.compress};
     if (have > 0 && !t->whole && !t->r.compress && proof != NULL) {
         t->asked.from = have;
-        ask->headers[n++] = arena_printf(t->memory, "Range: bytes=%llu-", (unsigned long long)have);
-        ask->headers[n++] = arena_printf(t->memory, "If-Range: %s", proof);
+        headers[n++] = arena_printf(t->memory, "Range: bytes=%llu-", (unsigned long long)have);
+        headers[n++] = arena_printf(t->memory, "If-Range: %s", proof);
     } else if (t->has_copy) {
         t->asked.have = &t->copy;
         t->asked.conditional = true;
         if (t->copy.etag[0] != '\0')
-            ask->headers[n++] = arena_printf(t->memory, "If-None-Match: %s", t->copy.etag);
+            headers[n++] = arena_printf(t->memory, "If-None-Match: %s", t->copy.etag);
         if (t->copy.last_modified[0] != '\0')
-            ask->headers[n++] = arena_printf(t->memory, "If-Modified-Since: %s", t->copy.last_modified);
+            headers[n++] = arena_printf(t->memory, "If-Modified-Since: %s", t->copy.last_modified);
     }
     if (!t->r.compress)
-        ask->headers[n++] = "Accept-Encoding: identity";
-    assert(n <= FETCH_HEADERS);
+        headers[n++] = "Accept-Encoding: identity";
+    if (t->r.post != NULL)
+        headers[n++] = "Expect:"; /* libcurl would wait for leave before a long body */
+    assert(n <= more + OWN);
 }
 
 static void on_ended(void *ctx, bool ok, const char *redirect, const struct err *e);
@@ -233,11 +250,14 @@ static void ask_server(struct transfer *t)
     struct fetch_ask ask = {.url = t->at,
                             .home = fetch_place_same(&t->place, &t->home),
                             .compress = t->r.compress,
+                            .post = t->r.post,
+                            .post_len = t->r.post_len,
                             .sent = on_sent,
                             .line = on_line,
                             .body = on_body,
                             .ended = on_ended,
                             .ctx = t};
+    ask.common = ask.home && t->rewritten == NULL;
     set_headers(t, &ask);
     mark(t, (uint64_t)t->p->connect_ms + t->p->first_byte_ms);
     t->hop = fetch_curl_start(t->curl, &ask);
@@ -267,6 +287,42 @@ static bool ask_disk(struct transfer *t, struct err *e)
     return true;
 }
 
+/* The rewriter has answered: the request goes out as it says. */
+static void on_rewritten(void *ctx, const char *url, const char *const *headers, const struct err *why)
+{
+    struct transfer *t = ctx;
+    struct err e;
+    size_t n = 0;
+    t->job = NULL;
+    if (why != NULL) {
+        fetch_transfer_failed(t, why);
+    } else {
+        while (headers[n] != NULL)
+            n++;
+        const char **copy = arena_array(t->memory, n + 1, sizeof *copy);
+        for (size_t i = 0; i < n; i++)
+            copy[i] = arena_strdup(t->memory, headers[i]);
+        t->rewritten = copy;
+        t->at = arena_strdup(t->memory, url);
+        if (!fetch_place(t->at, &t->place, &e) || !may_ask(t, &t->place, &e))
+            fetch_transfer_failed(t, &e);
+        else if (strcmp(t->place.scheme, "file") == 0)
+            fetch_transfer_failed(t, (err_set(&e, ERR_REFUSED, CAUSE_SCRIPT, "rewritten to a file"), &e));
+        else
+            ask_server(t);
+    }
+    fetch_settled(t->f);
+}
+
+static void ask_rewriter(struct transfer *t)
+{
+    static const char *const none[] = {NULL};
+    bool home = fetch_place_same(&t->place, &t->home);
+    t->due = UINT64_MAX; /* its time is the rewriter's affair */
+    t->job = t->p->rewriter->begin(t->p->rewriter->ctx, t->at, home && t->p->headers ? t->p->headers : none,
+                                   on_rewritten, t);
+}
+
 /* Ask t->at. */
 static void hop(struct transfer *t)
 {
@@ -279,8 +335,12 @@ static void hop(struct transfer *t)
     t->total = -1;
     t->state = RUNNING;
     bool ok = fetch_place(t->at, &t->place, &e) && may_ask(t, &t->place, &e);
+    t->rewritten = NULL;
     if (ok && strcmp(t->place.scheme, "file") == 0)
-        ok = ask_disk(t, &e);
+        ok = t->r.post == NULL ? ask_disk(t, &e)
+                               : err_set(&e, ERR_REFUSED, CAUSE_NONE, "nothing can be posted to a file");
+    else if (ok && t->p->rewriter != NULL && t->hops == 0)
+        ask_rewriter(t);
     else if (ok)
         ask_server(t);
     if (!ok)
@@ -307,7 +367,9 @@ static bool redirect(struct transfer *t, const char *to, struct err *e)
     bool web = to != NULL && fetch_place(to, &p, &malformed) && strcmp(p.scheme, "file") != 0;
     bool tls = strcmp(p.scheme, "https") == 0;
     fetch_show(shown, sizeof shown, to != NULL ? to : "nowhere");
-    if (!web) {
+    if (t->r.post != NULL) {
+        err_set(e, ERR_REFUSED, CAUSE_HTTP_4XX, "redirect to %s is not followed with a report", shown);
+    } else if (!web) {
         err_set(e, ERR_REFUSED, CAUSE_HTTP_4XX, "redirect to %s, which is no web server's", shown);
     } else if (t->p->redirects == FETCH_REDIRECT_NONE || (t->p->redirects == FETCH_REDIRECT_HTTPS && !tls)) {
         /* only what is asked in the clear can be answered by somebody in between */
@@ -334,7 +396,8 @@ static void on_ended(void *ctx, bool ok, const char *to, const struct err *why)
     char shown[256];
     t->hop = NULL;
     fetch_show(shown, sizeof shown, t->at);
-    log_debug("GET %s: HTTP %d, from byte %llu", shown, t->reply.status, (unsigned long long)t->asked.from);
+    log_debug("%s %s: HTTP %d, from byte %llu", t->r.post != NULL ? "POST" : "GET", shown, t->reply.status,
+              (unsigned long long)t->asked.from);
     if (t->faulted) {
         fetch_transfer_failed(t, &e);
         return;

@@ -26,6 +26,9 @@ struct transfer {
     bool has_copy;
     struct fetch_validator v; /* of what the sink holds, in the end of the answer */
 
+    void *job;                    /* of the rewriter's, while it thinks */
+    const char *const *rewritten; /* headers it gave for this hop, or NULL */
+
     size_t url;     /* index of the mirror in hand */
     const char *at; /* URL of this hop */
     struct fetch_place place;
@@ -62,4 +65,7 @@ void fetch_transfer_due(struct transfer *t);
 void fetch_transfer_failed(struct transfer *t, const struct err *why);
 
 void fetch_transfer_hang_up(struct transfer *t);
+
+/* fetch.c: something happened to a transfer outside of fetch's own turn. */
+void fetch_settled(struct fetch *f);
 #endif

@@ -9,6 +9,7 @@
 #include "core/walk.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/statvfs.h>
 
 enum { TRIES = 16 };
@@ -99,6 +100,31 @@ bool files_read(int dir, const char *path, struct buf *out, struct err *e)
     bool ok = files_read_fd(fd, out, e) || err_wrap(e, "%s", path);
     close(fd);
     return ok;
+}
+
+const char *files_map(int dir, const char *path, size_t max, size_t *n, struct err *e)
+{
+    struct stat st;
+    void *p = MAP_FAILED;
+    int fd = files_open(dir, path, e);
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &st) != 0)
+        err_sys(e, "%s", path);
+    else if ((uintmax_t)st.st_size > max)
+        err_set(e, ERR_LIMIT, CAUSE_LIMIT, "%s: longer than %zu bytes", path, max);
+    else if ((*n = (size_t)st.st_size) == 0)
+        p = NULL;
+    else if ((p = mmap(NULL, *n, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
+        err_sys(e, "%s", path);
+    close(fd);
+    return p == MAP_FAILED ? NULL : p == NULL ? "" : p;
+}
+
+void files_unmap(const char *p, size_t n)
+{
+    if (p != NULL && n > 0)
+        munmap((void *)(uintptr_t)p, n);
 }
 
 bool files_stat(int dir, const char *path, struct stat *st, struct err *e)

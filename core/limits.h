@@ -1,6 +1,8 @@
 /* limits: every maximum on what comes from outside, in one place. Bytes unless the name says otherwise. */
 #ifndef CORE_LIMITS_H
 #define CORE_LIMITS_H
+#include <stddef.h>
+#include <stdint.h>
 
 #define LIMIT_KB ((size_t)1024)
 #define LIMIT_MB ((size_t)1024 * 1024)
@@ -33,6 +35,8 @@
 #define LIMIT_COMPONENTS    256
 #define LIMIT_PAYLOAD_FILES 1000000
 #define LIMIT_PAYLOAD_DEPTH 64
+#define LIMIT_PAYLOAD_FILE  ((uint64_t)4 * 1024 * 1024 * LIMIT_MB) /* one file of a payload */
+#define LIMIT_PLAN          (1024 * (uint64_t)LIMIT_MB) /* what one worker leaves for the next: plan.h */
 #define LIMIT_NAME          255
 #define LIMIT_PATH          1023
 #define LIMIT_INFLATE_RATIO 1100 /* decoded : stored, beyond the first 64 MB */

@@ -9,6 +9,7 @@
  * Timers begun by a callback wait for the next turn, so that a turn ends. */
 #include "core/loop.h"
 #include "core/arena.h"
+#include "core/loop_clock.h"
 #include "core/os.h"
 #include <assert.h>
 #include <errno.h>
@@ -49,7 +50,8 @@ struct loop {
     struct pollfd *polled; /* scratch for one turn: polled[0] is the pipe, the rest as seen */
     uint64_t *seen;
     size_t polled_room;
-    uint64_t serial; /* the last one given to a watch or timer */
+    uint64_t serial;          /* the last one given to a watch or timer */
+    struct loop_clock *clock; /* a test's, or NULL */
 };
 
 static const int signals[] = {SIGCHLD, SIGINT, SIGTERM, SIGPIPE};
@@ -137,6 +139,7 @@ void loop_free(struct loop *l)
     close(sig.write_end);
     sig.read_end = sig.write_end = -1;
     sig.open = false;
+    loop_clock_free(l->clock);
     free(l->watches);
     free(l->timers);
     free(l->hooks);
@@ -278,7 +281,7 @@ void loop_turn(struct loop *l, uint64_t max_ms)
         uint64_t now = loop_now(l), left = t->due > now ? t->due - now : 0;
         wait = left < wait ? left : wait;
     }
-    int ready = poll(l->polled, (nfds_t)count, wait > INT_MAX ? INT_MAX : (int)wait);
+    int ready = loop_clock_poll(l->clock, l->polled, count, wait);
     drain();
     run_child_hooks(l);
     if (ready > 0)
@@ -288,8 +291,14 @@ void loop_turn(struct loop *l, uint64_t max_ms)
 
 uint64_t loop_now(const struct loop *l)
 {
-    (void)l;
-    return os_monotonic_ms();
+    return loop_clock_now(l->clock);
+}
+
+bool loop_clock(struct loop *l, const char *path, struct err *e)
+{
+    assert(!l->clock && l->timer_count == 0);
+    l->clock = loop_clock_open(path, e);
+    return l->clock != NULL;
 }
 
 int loop_stops(const struct loop *l, int *which)

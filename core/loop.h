@@ -33,6 +33,13 @@ void loop_turn(struct loop *l, uint64_t max_ms);
 
 uint64_t loop_now(const struct loop *l); /* monotonic milliseconds */
 
+/* For tests: from now on time passes only when the other end of the Unix socket at path says so, both this
+ * loop's and the time of day. Text, a line each. It begins with "start UNIX_MS". We write
+ * "wait N MS WATCHED" when nothing is ready: the N-th wait, for at most MS, WATCHED descriptors may end it
+ * before. It answers "N MS": so much time has passed; answers to other waits than the last are dropped. When
+ * it closes, the machine's own clocks go on from there. Fails with ERR_SYS, ERR_TIMEOUT, ERR_FORMAT. */
+CHECKED bool loop_clock(struct loop *l, const char *path, struct err *e);
+
 /* SIGINT/SIGTERM so far: 0, 1 (stop after the step in hand), 2 or more (give up waiting); which: the first.
  */
 int loop_stops(const struct loop *l, int *which);

@@ -41,6 +41,8 @@ short os_spawn_close_from(posix_spawn_file_actions_t *actions, int first);
 
 uint64_t os_monotonic_ms(void);
 void os_realtime(time_t *seconds, int *ms);
+/* From now on it is this time, until the next call; negative: the machine's own again. For loop_clock. */
+void os_realtime_fix(int64_t unix_ms);
 void os_random(void *p, size_t n); /* cannot fail: ends the process if the system has none */
 
 /* Extended attributes on a descriptor. Where there are none get fails with ERR_NOT_FOUND and set with
@@ -57,7 +59,20 @@ struct os_uname {
 };
 void os_uname_get(struct os_uname *u);
 
-/* Give up what a worker that only unpacks never needs (exec, sockets, new privileges). Best effort: what
- * the platform lacks is named in *missing ("" when nothing) and is not an error. */
-void os_confine(const char **missing);
+/* A cage: what a process keeps of its rights when it is to handle foreign bytes. Descriptors that are open
+ * stay usable; nothing can be started, connected, traced or signalled any more, and no rights come back.
+ * Limits of 0 are none. */
+struct os_cage {
+    bool unpacks;    /* false: no file can be opened either, and root becomes nobody. true: files can be made
+                      * and opened beneath directory alone, and root keeps what setting owners needs */
+    int directory;   /* open; used when unpacks */
+    uint64_t memory; /* address space, bytes (not under a sanitizer, which needs more) */
+    uint64_t cpu_s;  /* seconds of processor time, then it is killed */
+    uint64_t file_size; /* bytes of the largest file it may write */
+};
+#define OS_CAGE_MISSING 128
+
+/* Enter it, for good. What the platform lacks of it is named in missing ("" when nothing; "landlock, chroot")
+ * and is not an error. Fails when root could not give up its rights: then nothing foreign may be touched. */
+CHECKED bool os_cage_enter(const struct os_cage *cage, char missing[OS_CAGE_MISSING], struct err *e);
 #endif

@@ -19,6 +19,7 @@
 #include <sys/sysctl.h>
 #include <sys/utsname.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 /* <sandbox.h> marks both deprecated, and a warning is an error here. */
 int sandbox_init(const char *profile, uint64_t flags, char **error);
@@ -146,14 +147,6 @@ uint64_t os_monotonic_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-void os_realtime(time_t *seconds, int *ms)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    *seconds = t.tv_sec;
-    *ms = (int)(t.tv_nsec / 1000000);
-}
-
 void os_random(void *p, size_t n)
 {
     arc4random_buf(p, n);
@@ -205,18 +198,66 @@ void os_uname_get(struct os_uname *u)
     snprintf(u->version, sizeof u->version, "%.511s", n.version);
 }
 
-void os_confine(const char **missing)
+/* --- the cage ---------------------------------------------------------------------------------------------
+ */
+
+#define NOBODY ((uid_t)-2)
+
+static void limit(int what, uint64_t value)
 {
-    static const char profile[] =
-        "(version 1)(allow default)(deny process-exec*)(deny network*)(deny signal)";
-    const struct rlimit none = {0, 0};
-    char *error = NULL;
-    *missing = "";
-    setrlimit(RLIMIT_CORE, &none);
-    if (sandbox_init(profile, 0, &error) != 0) {
-        *missing = "sandbox";
-        sandbox_free_error(error);
+    struct rlimit l;
+    if (value == 0 || getrlimit(what, &l) != 0)
+        return;
+    if (value > l.rlim_max)
+        value = l.rlim_max;
+    l.rlim_cur = l.rlim_max = (rlim_t)value;
+    setrlimit(what, &l);
+}
+
+static bool become_nobody(void)
+{
+    gid_t nogroup = (gid_t)-2;
+    return setgroups(1, &nogroup) == 0 && setgid(nogroup) == 0 && setuid(NOBODY) == 0 && setuid(0) != 0;
+}
+
+/* The profile's text: path in quotes, as its language wants it. False: it does not fit. */
+static bool unpack_profile(char *out, size_t size, const char *path)
+{
+    size_t n = (size_t)snprintf(out, size,
+                                "(version 1)(deny default)(allow sysctl-read)"
+                                "(allow file-read* file-write* (subpath \"");
+    for (; *path; path++) {
+        if (n + 16 >= size || (unsigned char)*path < 0x20)
+            return false;
+        if (*path == '"' || *path == '\\')
+            out[n++] = '\\';
+        out[n++] = *path;
     }
+    snprintf(out + n, size - n, "\"))");
+    return true;
+}
+
+bool os_cage_enter(const struct os_cage *cage, char missing[OS_CAGE_MISSING], struct err *e)
+{
+    static const char parse[] = "(version 1)(deny default)(allow sysctl-read)";
+    char profile[2 * PATH_MAX + 256], path[PATH_MAX], *error = NULL;
+    const struct rlimit none = {0, 0};
+    missing[0] = '\0';
+    setrlimit(RLIMIT_CORE, &none);
+    limit(RLIMIT_NOFILE, cage->unpacks ? 128 : 16);
+    limit(RLIMIT_FSIZE, cage->file_size);
+    limit(RLIMIT_CPU, cage->cpu_s);
+    limit(RLIMIT_AS, cage->memory);
+    bool known = !cage->unpacks || (fcntl(cage->directory, F_GETPATH, path) == 0 &&
+                                    unpack_profile(profile, sizeof profile, path));
+    if (!cage->unpacks && geteuid() == 0 && !become_nobody())
+        return err_sys(e, "the worker cannot become an ordinary user");
+    if (!known || sandbox_init(cage->unpacks ? profile : parse, 0, &error) != 0) {
+        snprintf(missing, OS_CAGE_MISSING, "sandbox");
+        if (error != NULL)
+            sandbox_free_error(error);
+    }
+    return true;
 }
 
 bool os_peer_uid(int fd, uid_t *uid, struct err *e)

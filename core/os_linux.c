@@ -10,10 +10,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -135,14 +139,6 @@ uint64_t os_monotonic_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-void os_realtime(time_t *seconds, int *ms)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    *seconds = t.tv_sec;
-    *ms = (int)(t.tv_nsec / 1000000);
-}
-
 void os_random(void *p, size_t n)
 {
     unsigned char *u = p;
@@ -201,6 +197,13 @@ void os_uname_get(struct os_uname *u)
     snprintf(u->version, sizeof u->version, "%s", n.version);
 }
 
+/* --- the cage ---------------------------------------------------------------------------------------------
+ *
+ * Four walls, each of which may be missing in some kernel or container: a system call filter that lets
+ * through a list and nothing else; landlock, which knows the directory; chroot, because landlock does not
+ * keep one from chmod, chown and utimes by path; and for an ordinary user a namespace of his own, without
+ * which he may not chroot. In a parse cage the filter knows no call that takes a path. */
+
 #if defined(__x86_64__)
 #define OUR_ARCH AUDIT_ARCH_X86_64
 #elif defined(__aarch64__)
@@ -209,46 +212,231 @@ void os_uname_get(struct os_uname *u)
 #define OUR_ARCH 0u
 #endif
 
-#define REFUSE(nr)                                                                                           \
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (nr), 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED true
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED false
+#endif
 
-void os_confine(const char **missing)
+#define FILTER_MAX  256
+#define NOBODY      65534
+#define PARSE_FILES 16
+/* one descriptor a level of the deepest payload, and some */
+#define UNPACK_FILES 128
+
+struct filter {
+    struct sock_filter code[FILTER_MAX];
+    unsigned short len;
+};
+
+static void op(struct filter *f, unsigned code, uint32_t k, unsigned jt, unsigned jf)
 {
-    static struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-#if defined(__x86_64__)
-        /* the other numbering of the same calls on this processor (x32) */
-        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+    if (f->len == FILTER_MAX)
+        abort();
+    f->code[f->len++] = (struct sock_filter){(uint16_t)code, (uint8_t)jt, (uint8_t)jf, k};
+}
+
+static void answer(struct filter *f, uint32_t what)
+{
+    op(f, BPF_RET | BPF_K, what, 0, 0);
+}
+
+static void allow(struct filter *f, const long *calls, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        op(f, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[i], 0, 1);
+        answer(f, SECCOMP_RET_ALLOW);
+    }
+}
+
+/* Allow call when its argument arg passes the jump (code, k): true goes on to jt 0. */
+static void allow_if(struct filter *f, long call, unsigned arg, unsigned test, uint32_t k, bool wanted)
+{
+    size_t low = offsetof(struct seccomp_data, args) + 8 * arg; /* both processors are little endian */
+    op(f, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 4);
+    op(f, BPF_LD | BPF_W | BPF_ABS, (uint32_t)low, 0, 0);
+    op(f, BPF_JMP | test | BPF_K, k, wanted ? 0 : 1, wanted ? 1 : 0);
+    answer(f, SECCOMP_RET_ALLOW);
+    answer(f, SECCOMP_RET_ERRNO | EPERM);
+}
+
+/* What every worker needs: its descriptors, memory, time, its own end. The most frequent come first. */
+static const long both[] = {
+#if defined(SYS_poll)
+    SYS_poll, /* gone from newer processors */
 #endif
-        REFUSE(SYS_execve),
-        REFUSE(SYS_execveat),
-        REFUSE(SYS_socket),
-        REFUSE(SYS_socketpair),
-        REFUSE(SYS_connect),
-        REFUSE(SYS_bind),
-#if !defined(__SANITIZE_ADDRESS__)
-        REFUSE(SYS_ptrace), /* by which a sanitized build looks for leaks at its end */
-#endif
-        REFUSE(SYS_process_vm_writev),
-        REFUSE(SYS_mount),
-        REFUSE(SYS_kill),
-        REFUSE(SYS_tkill),
-#if defined(SYS_io_uring_setup)
-        REFUSE(SYS_io_uring_setup), /* it would do what is refused above by another way */
-#endif
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    static const struct sock_fprog program = {.len = sizeof filter / sizeof filter[0], .filter = filter};
+    SYS_write,
+    SYS_read,
+    SYS_pread64,
+    SYS_close,
+    SYS_fstat,
+    SYS_ppoll,
+    SYS_newfstatat,
+    SYS_lseek,
+    SYS_readv,
+    SYS_writev,
+    SYS_brk,
+    SYS_munmap,
+    SYS_mremap,
+    SYS_madvise,
+    SYS_futex,
+    SYS_rt_sigaction,
+    SYS_rt_sigprocmask,
+    SYS_rt_sigreturn,
+    SYS_sigaltstack,
+    SYS_getpid,
+    SYS_gettid,
+    SYS_getuid,
+    SYS_geteuid,
+    SYS_getgid,
+    SYS_getegid,
+    SYS_clock_gettime,
+    SYS_gettimeofday,
+    SYS_getrandom,
+    SYS_sched_yield,
+    SYS_sysinfo,
+    SYS_restart_syscall,
+    SYS_exit,
+    SYS_exit_group};
+
+/* What unpacking needs beside that. Paths lead nowhere but beneath the directory. */
+static const long unpacking[] = {SYS_openat,    SYS_utimensat, SYS_fchown,    SYS_fchownat, SYS_mkdirat,
+                                 SYS_symlinkat, SYS_linkat,    SYS_unlinkat,  SYS_fchmod,   SYS_fchmodat,
+                                 SYS_umask,     SYS_dup,       SYS_ftruncate, SYS_fallocate};
+
+static bool filter_calls(const struct os_cage *cage)
+{
+    static struct filter f;
+    f.len = 0;
+    op(&f, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch), 0, 0);
+    op(&f, BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0);
+    answer(&f, SECCOMP_RET_KILL_PROCESS);
+    op(&f, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr), 0, 0);
+    if (cage->unpacks) {
+        allow(&f, unpacking, sizeof unpacking / sizeof *unpacking);
+        allow_if(&f, SYS_fcntl, 1, BPF_JEQ, F_SETLK, true);
+    }
+    allow(&f, both, sizeof both / sizeof *both);
+    allow_if(&f, SYS_mmap, 2, BPF_JSET, PROT_EXEC, false);
+    allow_if(&f, SYS_mprotect, 2, BPF_JSET, PROT_EXEC, false);
+    allow_if(&f, SYS_tgkill, 0, BPF_JEQ, (uint32_t)getpid(), true); /* abort and raise */
+    answer(&f, SECCOMP_RET_ERRNO | EPERM);
+    const struct sock_fprog program = {.len = f.len, .filter = f.code};
+    return OUR_ARCH != 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
+}
+
+/* Landlock by its numbers: headers are often older than kernels. */
+#define LANDLOCK_CREATE 444 /* the same on every processor */
+#define LANDLOCK_ADD    445
+#define LANDLOCK_ENTER  446
+enum {
+    LANDLOCK_EXECUTE = 1 << 0,
+    LANDLOCK_SPECIAL = 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11, /* devices, sockets, pipes */
+    LANDLOCK_ABI_1 = (1 << 13) - 1,
+    LANDLOCK_REFER = 1 << 13, /* hard links from one directory to another: from version 2 */
+    LANDLOCK_TRUNCATE = 1 << 14,
+    LANDLOCK_IOCTL = 1 << 15
+};
+
+static bool enter_landlock(const struct os_cage *cage)
+{
+    struct {
+        uint64_t files, net, scoped;
+    } rules = {.files = LANDLOCK_ABI_1};
+    struct {
+        uint64_t allowed;
+        int32_t fd;
+        uint32_t none;
+    } beneath;
+    long abi = syscall(LANDLOCK_CREATE, NULL, 0, 1);
+    if (abi < 2) /* version 1 forbids all links between directories */
+        return false;
+    rules.files |= LANDLOCK_REFER | (abi >= 3 ? LANDLOCK_TRUNCATE : 0) | (abi >= 5 ? LANDLOCK_IOCTL : 0);
+    rules.net = 3;    /* bind and connect TCP */
+    rules.scoped = 3; /* abstract sockets, signals */
+    int set = (int)syscall(LANDLOCK_CREATE, &rules, abi >= 6 ? 24 : abi >= 4 ? 16 : 8, 0);
+    if (set < 0)
+        return false;
+    beneath.allowed = rules.files & ~(uint64_t)(LANDLOCK_EXECUTE | LANDLOCK_SPECIAL | LANDLOCK_IOCTL);
+    beneath.fd = cage->directory;
+    beneath.none = 0;
+    bool ok = (!cage->unpacks || syscall(LANDLOCK_ADD, set, 1, &beneath, 0) == 0) &&
+              syscall(LANDLOCK_ENTER, set, 0) == 0;
+    close(set);
+    return ok;
+}
+
+static void limit(int what, uint64_t value)
+{
+    struct rlimit l;
+    if (value == 0 || getrlimit((__rlimit_resource_t)what, &l) != 0)
+        return;
+    if (l.rlim_max != RLIM_INFINITY && value > l.rlim_max)
+        value = l.rlim_max;
+    l.rlim_cur = l.rlim_max = (rlim_t)value;
+    setrlimit((__rlimit_resource_t)what, &l);
+}
+
+static void set_limits(const struct os_cage *cage)
+{
     const struct rlimit none = {0, 0};
-    *missing = "";
     setrlimit(RLIMIT_CORE, &none);
-    if (OUR_ARCH == 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0)
-        *missing = "seccomp";
+    limit(RLIMIT_NOFILE, cage->unpacks ? UNPACK_FILES : PARSE_FILES);
+    limit(RLIMIT_FSIZE, cage->file_size);
+    limit(RLIMIT_CPU, cage->cpu_s);
+    if (!SANITIZED)
+        limit(RLIMIT_AS, cage->memory);
+}
+
+/* Keep these of the capabilities that root has. */
+static bool keep_capabilities(uint32_t which)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    struct __user_cap_data_struct data[2];
+    memset(data, 0, sizeof data);
+    data[0].effective = data[0].permitted = which;
+    return syscall(SYS_capset, &head, data) == 0;
+}
+
+static bool become_nobody(void)
+{
+    return setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
+           setresuid(NOBODY, NOBODY, NOBODY) == 0 && setuid(0) != 0;
+}
+
+static void lack(char missing[OS_CAGE_MISSING], const char *what)
+{
+    size_t n = strlen(missing);
+    snprintf(missing + n, OS_CAGE_MISSING - n, "%s%s", n > 0 ? ", " : "", what);
+}
+
+bool os_cage_enter(const struct os_cage *cage, char missing[OS_CAGE_MISSING], struct err *e)
+{
+    const uint32_t owners = 1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER | 1u << CAP_FSETID;
+    bool root = geteuid() == 0;
+    missing[0] = '\0';
+    set_limits(cage);
+    if (cage->unpacks) {
+        if ((!root && unshare(CLONE_NEWUSER) != 0) || fchdir(cage->directory) != 0 || chroot(".") != 0)
+            lack(missing, "chroot");
+        if (!keep_capabilities(root ? owners : 0) && root)
+            return err_sys(e, "the worker cannot give up the rights of root");
+    } else if (root && !become_nobody()) {
+        return err_sys(e, "the worker cannot become an ordinary user");
+    }
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        lack(missing, "no_new_privs");
+    if (!enter_landlock(cage))
+        lack(missing, "landlock");
+    if (!filter_calls(cage))
+        lack(missing, "seccomp");
+    return true;
 }
 
 bool os_peer_uid(int fd, uid_t *uid, struct err *e)

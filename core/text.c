@@ -35,13 +35,31 @@ static size_t utf8_char(const unsigned char *p, size_t n, unsigned long *c)
     return len;
 }
 
+/* How many of the first bytes are surely ASCII, by the block. */
+static size_t ascii_blocks(const unsigned char *p, size_t n)
+{
+    uint64_t block[8];
+    size_t i = 0;
+    for (; n - i >= sizeof block; i += sizeof block) {
+        memcpy(block, p + i, sizeof block);
+        uint64_t all = block[0] | block[1] | block[2] | block[3] | block[4] | block[5] | block[6] | block[7];
+        if (all & UINT64_C(0x8080808080808080))
+            break;
+    }
+    return i;
+}
+
 bool text_utf8_valid(const char *p, size_t n)
 {
     const unsigned char *u = (const unsigned char *)p;
     unsigned long c;
-    for (size_t i = 0, len; i < n; i += len)
-        if ((len = utf8_char(u + i, n - i, &c)) == 0)
-            return false;
+    for (size_t i = 0; i < n;) {
+        i += ascii_blocks(u + i, n - i);
+        size_t stop = n - i > 64 ? i + 64 : n;
+        for (size_t len; i < stop; i += len)
+            if ((len = utf8_char(u + i, n - i, &c)) == 0)
+                return false;
+    }
     return true;
 }
 

@@ -5,11 +5,10 @@
  * makes the item count as installed (never as something to do), but not as present in "some version".
  * Answers of scripts, receipts and the inventory belong to one look (detect_forget ends it); sentences and
  * versions handed out live as long as the detect. */
-#include "installer/detect.h"
 #include "core/limits.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "installer/evidence.h"
+#include "installer/detect_internal.h"
 #include "installer/script.h"
 #include "manifests/version.h"
 #include <stdarg.h>
@@ -65,7 +64,7 @@ void detect_forget(struct detect *d)
     inventory_free(d->ev.inventory);
     arena_free(d->look);
     d->look = arena_open();
-    d->ev = (struct evidence){.loop = d->c.loop, .root = d->c.root};
+    d->ev = (struct evidence){.loop = d->c.loop, .root = d->c.root, .os_version = d->c.os_version};
     d->ev.inventory = inventory_open(d->c.loop, d->c.root, d->c.live);
     memset(d->answers, 0, sizeof d->answers);
 }
@@ -169,7 +168,7 @@ static const struct value *told_of(const struct detect *d, const struct pkginfo 
 }
 
 /* Does a check script answer, by itself or by the facts? */
-static bool check_code(struct detect *d, const struct pkginfo *p, const char *key, const char *short_key,
+bool detect_check_code(struct detect *d, const struct pkginfo *p, const char *key, const char *short_key,
                        const char *text, int *code)
 {
     int64_t told;
@@ -188,7 +187,7 @@ static bool check_code(struct detect *d, const struct pkginfo *p, const char *ke
 static bool installcheck(struct detect *d, const struct pkginfo *p, bool *installed)
 {
     int code;
-    if (!check_code(d, p, "installcheck_script", "installcheck", p->installcheck, &code))
+    if (!detect_check_code(d, p, "installcheck_script", "installcheck", p->installcheck, &code))
         return false;
     *installed = code != 0;
     if (code > 0)
@@ -200,7 +199,7 @@ static bool installcheck(struct detect *d, const struct pkginfo *p, bool *instal
     return true;
 }
 
-static bool version_script(struct detect *d, const struct pkginfo *p, enum evidence_held *held)
+bool detect_version_script(struct detect *d, const struct pkginfo *p, enum evidence_held *held)
 {
     const char *found = "";
 
@@ -247,7 +246,7 @@ static const char *reduced(struct arena *a, const char *version, bool major_alon
     return arena_strndup(a, version, n + 1 + strcspn(version + n + 1, "."));
 }
 
-static int compare_os(struct detect *d, const struct pkginfo *p)
+int detect_compare_os(struct detect *d, const struct pkginfo *p)
 {
     struct arena *a = arena_open();
     const char *running = reduced(a, d->c.os_version ? d->c.os_version : "0", false);
@@ -260,7 +259,7 @@ static int compare_os(struct detect *d, const struct pkginfo *p)
 
 static enum plan_state of_staged_os(struct detect *d, const struct pkginfo *p)
 {
-    if (compare_os(d, p) >= 0)
+    if (detect_compare_os(d, p) >= 0)
         return PLAN_NEWER;
     for (size_t i = 0; i < p->installs_count; i++) {
         enum evidence_held held = hold(d, p, i, true);
@@ -290,10 +289,10 @@ enum plan_state detect_installed(struct detect *d, const struct pkginfo *p)
     }
     if (installcheck(d, p, &yes))
         return yes ? PLAN_THIS : PLAN_ABSENT;
-    if (version_script(d, p, &held))
+    if (detect_version_script(d, p, &held))
         return of_held(held);
     if (p->kind == KIND_STARTOSINSTALL) {
-        int order = compare_os(d, p);
+        int order = detect_compare_os(d, p);
         return order < 0 ? PLAN_ABSENT : order > 0 ? PLAN_NEWER : PLAN_THIS;
     }
     if (p->kind == KIND_STAGE_OS)
@@ -325,7 +324,7 @@ bool detect_some_version(struct detect *d, const struct pkginfo *p)
         return false;
     if (installcheck(d, p, &yes))
         return yes;
-    if (version_script(d, p, &held))
+    if (detect_version_script(d, p, &held))
         return held != EVIDENCE_ABSENT;
     if (p->kind == KIND_STARTOSINSTALL || p->kind == KIND_STAGE_OS)
         return true;
@@ -348,13 +347,13 @@ bool detect_evidence(struct detect *d, const struct pkginfo *p)
 
     if (p->on_demand)
         return false;
-    if (check_code(d, p, "uninstallcheck_script", "uninstallcheck", p->uninstallcheck, &code)) {
+    if (detect_check_code(d, p, "uninstallcheck_script", "uninstallcheck", p->uninstallcheck, &code)) {
         say(d, p, "uninstallcheck_script exited with %d", code);
         return code == 0;
     }
     if (installcheck(d, p, &yes))
         return yes;
-    if (version_script(d, p, &held) && held != EVIDENCE_ABSENT)
+    if (detect_version_script(d, p, &held) && held != EVIDENCE_ABSENT)
         return true;
     if (p->kind == KIND_STARTOSINSTALL || p->kind == KIND_STAGE_OS)
         return true;
@@ -427,6 +426,11 @@ bool detect_verifiable(struct detect *d, const struct pkginfo *p)
     if (p->installcheck)
         return true;
     return other || p->version_script;
+}
+
+struct evidence *detect_entries(struct detect *d)
+{
+    return &d->ev;
 }
 
 const struct value *detect_applications(struct detect *d, struct arena *a)

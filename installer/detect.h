@@ -43,6 +43,13 @@ bool detect_verifiable(struct detect *d, const struct pkginfo *p);
  * /Applications/X.app: 1.0 is older than 2.0". */
 const char *detect_reason(struct detect *d, const struct pkginfo *p);
 
+/* Each piece of evidence of p by itself: what it is ("installs[0]", "installcheck_script"), what was found in
+ * one sentence, and what that says ("absent", "older", "this version", "newer", "installed", "not installed",
+ * "malformed", "not asked"). In the order in which they are asked, for a removal when removal is set; what a
+ * stronger one makes worthless comes as "not asked". Check scripts answer as they did before in this look. */
+typedef void detect_line_fn(void *ctx, const char *what, const char *found, const char *says);
+void detect_explain(struct detect *d, const struct pkginfo *p, bool removal, detect_line_fn *fn, void *ctx);
+
 /* Every application of the volume (8.6): array of dictionaries name, path, bundleid, version. In a. */
 const struct value *detect_applications(struct detect *d, struct arena *a);
 #endif

@@ -225,8 +225,16 @@ enum evidence_held evidence_receipt(struct evidence *ev, const struct pkginfo *p
 {
     const struct receipt_item *r = &p->receipts[i];
 
-    if (r->optional)
+    if (r->optional) {
+        say(ev, "receipts[%zu]: %s is optional", i, r->id ? r->id : "an entry");
         return EVIDENCE_SAME;
+    }
+    if (r->minimum_os_version && r->minimum_os_version[0] && ev->os_version &&
+        version_compare(ev->os_version, r->minimum_os_version) < 0) {
+        say(ev, "receipts[%zu]: %s belongs to macOS %s, this is %s", i, r->id ? r->id : "an entry",
+            r->minimum_os_version, ev->os_version);
+        return EVIDENCE_SAME;
+    }
     if (!r->id || !r->version) {
         say(ev, "receipts[%zu]: no %s", i, r->id ? "version" : "packageid");
         return EVIDENCE_BAD;

@@ -17,6 +17,7 @@ struct evidence {
     struct loop *loop; /* turned while files are summed; may be NULL */
     int root;
     struct inventory *inventory;
+    const char *os_version; /* of the target: receipts of a later macOS are not looked for; may be NULL */
     char text[1024]; /* what was found last, one sentence: "installs[0]: /Applications/X.app is not there" */
 };
 

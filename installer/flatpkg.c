@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/os.h"
 #include "core/text.h"
+#include "installer/flatpkg_folder.h"
 #include "installer/pkgscript.h"
 #include "installer/place.h"
 #include "installer/receipt.h"
@@ -19,7 +20,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define GONE             ".daybreak-gone"
+#define PLAN             ".daybreak-plan"
 #define UNPACK_MS        ((uint64_t)3600 * 1000)
 #define UNPACKED_PERCENT 85 /* of the whole: what follows is moving and scripts */
 
@@ -38,7 +39,9 @@ struct work {
     uint64_t announced; /* components the worker spoke of beforehand */
     bool restart, archive_seen;
     struct install_signature signature;
-    bool owners; /* we are root: owners are set */
+    bool unpacking;   /* the second worker is at work: it has less to say */
+    uint64_t counted; /* components it is done with */
+    bool owners;      /* we are root: owners are set */
     struct flatpkg_summary sum;
     int staging;
     const char *staging_path; /* absolute */
@@ -125,20 +128,16 @@ static bool take_progress(const struct work *w, struct worker_fields *f, struct 
 /* The worker has judged; what it is to be is looked at here too, before it may go on. */
 static bool take_signature(struct work *w, struct worker_fields *f, struct err *e)
 {
-    struct record_signature r;
-    if (w->signature.status[0] != '\0' || w->archive_seen)
+    struct install_signature *to = &w->signature;
+    if (to->status[0] != '\0' || w->archive_seen)
         return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker judged twice");
-    if (!record_get_signature(f, &r, e))
-        return false;
     struct signature *s = arena_alloc(w->arena, sizeof *s);
-    s->status = (enum signature_status)r.status;
-    snprintf(s->why, sizeof s->why, "%s", r.why);
-    snprintf(s->team_id, sizeof s->team_id, "%s", r.team_id);
-    snprintf(s->chain[0].name, sizeof s->chain[0].name, "%s", r.signer);
-    snprintf(w->signature.status, sizeof w->signature.status, "%s", signature_status_name(s->status));
-    snprintf(w->signature.team_id, sizeof w->signature.team_id, "%s", r.team_id);
-    snprintf(w->signature.why, sizeof w->signature.why, "%s", r.why);
-    w->signature.is_signed = s->status == SIGNATURE_SIGNED;
+    if (!record_get_signature(f, s, e))
+        return false;
+    snprintf(to->status, sizeof to->status, "%s", signature_status_name(s->status));
+    snprintf(to->team_id, sizeof to->team_id, "%s", s->team_id);
+    snprintf(to->why, sizeof to->why, "%s", s->why);
+    to->is_signed = s->status == SIGNATURE_SIGNED;
     return signature_meets(s, &w->options->need, e);
 }
 
@@ -147,6 +146,8 @@ static bool take_record(void *ctx, unsigned type, struct worker_fields *f, struc
     struct work *w = ctx;
     struct record_archive archive;
     struct record_count count;
+    if (w->unpacking && type != RECORD_PROGRESS && type != RECORD_COUNT)
+        return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker that unpacks said too much");
     switch (type) {
     case RECORD_ARCHIVE:
         if (w->archive_seen || !record_get_archive(f, &archive, e))
@@ -169,6 +170,7 @@ static bool take_record(void *ctx, unsigned type, struct worker_fields *f, struc
     case RECORD_COUNT:
         if (!record_get_count(f, &count, e))
             return false;
+        w->counted++;
         w->sum.files += count.members;
         w->sum.bytes += count.bytes;
         w->sum.setid_dropped += count.setid_dropped;
@@ -185,11 +187,26 @@ static void worker_started(void *ctx, pid_t pid)
     (void)ctx;
 }
 
-static bool run_worker(struct work *w, struct loop *l, int package, int directory, struct record_request *r,
-                       struct err *e)
+/* A nameless file in directory, for the plan. */
+static int make_plan(int directory, struct err *e)
+{
+    int fd = openat(directory, PLAN, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0 && unlinkat(directory, PLAN, 0) == 0)
+        return fd;
+    err_sys(e, "cannot make a file for the plan");
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* First the worker without rights reads the package's tables, then, unless it is only to be listed, the one
+ * that may write beneath directory unpacks. directory: -1 for LIST. */
+static bool run_workers(struct work *w, struct loop *l, int package, int directory, struct record_request *r,
+                        struct err *e)
 {
     const struct flatpkg_options *o = w->options;
     struct buf request, choices;
+    int plan = -1;
     buf_init(&request, WORKER_REQUEST_MAX);
     buf_init(&choices, WORKER_REQUEST_MAX);
     bool ok = o->choices == NULL || props_encode(o->choices, &choices, e);
@@ -203,22 +220,37 @@ static bool run_worker(struct work *w, struct loop *l, int package, int director
     r->need = o->need;
     r->roots = o->roots;
     r->roots_len = o->roots != NULL ? o->roots_len : 0;
-    const struct worker_job job = {.kind = "unpack",
-                                   .request = &request,
-                                   .package = package,
-                                   .directory = directory,
-                                   .timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : UNPACK_MS,
-                                   .record = take_record,
-                                   .started = worker_started,
-                                   .ctx = w};
-    ok = ok && record_put_request(&request, r, e) && worker_run(l, &job, e);
+    ok = ok && record_put_request(&request, r, e);
+    if (ok && (r->task == RECORD_LAYOUT || r->task == RECORD_EXPAND))
+        ok = (plan = make_plan(directory, e)) >= 0;
+    const int reads[] = {package, plan}, unpacks[] = {package, directory, plan};
+    struct worker_job job = {.task = "inspect",
+                             .request = &request,
+                             .fds = reads,
+                             .fd_count = plan >= 0 ? 2 : 1,
+                             .timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : UNPACK_MS,
+                             .record = take_record,
+                             .started = worker_started,
+                             .ctx = w};
+    ok = ok && worker_run(l, &job, e);
+    if (ok && (r->task == RECORD_LAYOUT || r->task == RECORD_JUDGE) && w->signature.status[0] == '\0')
+        ok = err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker did not judge the signature");
+    if (ok && r->task != RECORD_JUDGE &&
+        (!w->archive_seen || w->count != (r->task == RECORD_EXPAND ? 0 : w->announced)))
+        ok = err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker found fewer components than it said");
+    if (ok && plan >= 0) {
+        job.task = "unpack";
+        job.fds = unpacks;
+        job.fd_count = 3;
+        w->unpacking = true;
+        ok = worker_run(l, &job, e);
+        if (ok && w->counted != (r->task == RECORD_EXPAND ? 1 : w->count))
+            ok = err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker unpacked less than it was told to");
+    }
+    if (plan >= 0)
+        close(plan);
     buf_release(&request);
     buf_release(&choices);
-    bool judged = r->task == RECORD_LAYOUT || r->task == RECORD_JUDGE;
-    if (ok && judged && w->signature.status[0] == '\0')
-        ok = err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker did not judge the signature");
-    if (ok && r->task != RECORD_JUDGE && (!w->archive_seen || w->count != w->announced))
-        ok = err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker found fewer components than it said");
     if (!ok && e->kind == ERR_INTERNAL)
         log_debug("%s: %s", o->name, e->text);
     return ok;
@@ -264,7 +296,7 @@ static bool stage(struct work *w, struct loop *l, int package, bool scripts, boo
                                .scripts = scripts,
                                .skip_checks = skip_checks,
                                .max_bytes = room};
-    if (!run_worker(w, l, package, w->staging, &r, e))
+    if (!run_workers(w, l, package, w->staging, &r, e))
         return false;
     for (size_t i = 0; i < w->count; i++) {
         char name[24];
@@ -479,52 +511,13 @@ bool flatpkg_judge(struct loop *l, int package, const struct flatpkg_options *o,
     struct work w;
     work_open(&w, o);
     struct record_request r = {.task = RECORD_JUDGE};
-    bool ok = run_worker(&w, l, package, package, &r, e);
+    bool ok = run_workers(&w, l, package, -1, &r, e);
     *s = w.signature;
     work_free(&w);
     return ok || err_wrap(e, "%s", o->name);
 }
 
 /* --- extract and list --------------------------------------------------------------------------------- */
-
-static bool not_empty(void *ctx, const char *name, const struct stat *st)
-{
-    (void)name;
-    (void)st;
-    *(bool *)ctx = true;
-    return false;
-}
-
-/* files_remove reads var, etc and tmp as names below private: whatever it is goes by another name. */
-static bool remove_one(void *ctx, const char *name, const struct stat *st)
-{
-    int fd = *(const int *)ctx;
-    struct err e;
-    (void)st;
-    return renameat(fd, name, fd, GONE) == 0 && files_remove(fd, GONE, &e);
-}
-
-/* Open the directory path, made when it is not there (*made), refused when it holds something. */
-static int open_empty(const char *path, bool *made, struct err *e)
-{
-    bool full = false;
-    *made = mkdir(path, 0755) == 0;
-    if (!*made && errno != EEXIST) {
-        err_sys(e, "cannot make the folder %s", path);
-        return -1;
-    }
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        err_sys(e, "cannot open the folder %s", path);
-        return -1;
-    }
-    if (files_list(fd, ".", not_empty, &full, e) && !full)
-        return fd;
-    if (full)
-        err_set(e, ERR_REFUSED, CAUSE_NONE, "%s is not empty", path);
-    close(fd);
-    return -1;
-}
 
 static bool extract_layout(struct work *w, struct loop *l, int package, int dir, struct err *e)
 {
@@ -541,21 +534,20 @@ bool flatpkg_extract(struct loop *l, int package, const struct flatpkg_options *
 {
     struct work w;
     bool made, ok;
-    int fd = open_empty(dir, &made, e);
+    int fd = flatpkg_folder_open(dir, &made, e);
     if (fd < 0)
         return false;
     work_open(&w, o);
     if (do_expand) {
         struct record_request r = {.task = RECORD_EXPAND};
-        ok = run_worker(&w, l, package, fd, &r, e);
+        ok = run_workers(&w, l, package, fd, &r, e);
     } else {
         ok = extract_layout(&w, l, package, fd, e);
     }
     *sum = w.sum;
     work_free(&w);
     if (!ok) {
-        struct err left;
-        if (!files_list(fd, ".", remove_one, &fd, &left) || (made && rmdir(dir) != 0))
+        if (!flatpkg_folder_clear(fd) || (made && rmdir(dir) != 0))
             log_warn("%s: what was extracted could not be removed", dir);
     }
     close(fd);
@@ -573,7 +565,7 @@ bool flatpkg_list(struct loop *l, int package, const struct flatpkg_options *o, 
                                .all = all,
                                .entries = v->entry != NULL,
                                .max_bytes = UINT64_MAX};
-    bool ok = run_worker(&w, l, package, package, &r, e);
+    bool ok = run_workers(&w, l, package, -1, &r, e);
     *sum = w.sum;
     work_free(&w);
     return ok || err_wrap(e, "%s", o->name);

@@ -1,8 +1,9 @@
 /* flatpkg: the native engine for Apple flat packages: install, extract, list.
  *
- * This process never parses a byte of the package. A worker (worker.h: the program started again, confined)
- * proves the xar, unpacks into a private staging folder and reports; what it says is checked again here, what
- * it staged is inspected and then moved into place. Order, as Apple's installer has it: all payloads are
+ * This process never parses a byte of the package. A worker without rights (worker.h: the program started
+ * again, confined) proves the table of contents and reads the XML and the Bom; a second one, which may write
+ * beneath a private staging folder alone, unpacks there. What they say is checked again here, what was staged
+ * is inspected and then moved into place. Order, as Apple's installer has it: all payloads are
  * staged, all preinstall scripts run, all files move into place, all postinstall scripts run, receipts are
  * written. A preinstall that fails leaves nothing installed; a postinstall that fails leaves the files and no
  * receipt. Killed at any instant, the same install run again gives the same tree.
@@ -15,8 +16,6 @@
 #define INSTALLER_FLATPKG_H
 #include "installer/install.h"
 #include "installer/signature.h"
-
-#define FLATPKG_STAGING "Staging" /* below env->state */
 
 struct flatpkg_options {
     const char *name; /* the package's file name: in messages, receipts, and for scripts its path */
@@ -40,6 +39,8 @@ CHECKED bool flatpkg_judge(struct loop *l, int package, const struct flatpkg_opt
  * failure out->step and code say where. package is read with pread only. */
 CHECKED bool flatpkg_install(const struct install_env *env, int package, const struct flatpkg_options *o,
                              struct install_outcome *out, struct err *e);
+
+#define FLATPKG_STAGING "Staging" /* the folder below env->state in which packages are staged */
 
 /* Remove what a killed install left under env->state, waiting at most a few seconds for its worker to end. */
 void flatpkg_recover(const struct install_env *env);
@@ -74,8 +75,10 @@ CHECKED bool flatpkg_extract(struct loop *l, int package, const struct flatpkg_o
                              bool expand, struct flatpkg_summary *sum, struct err *e);
 
 /* Look without writing: component is called for each that would be installed (every one of the archive when
- * all is set), then entry for each member of its payload. Either may be NULL; without entry payloads are not
- * read. A component whose payload proves bad fails the call after what was good has been shown. */
+ * all is set), then entry for each member of its payload. With all set, a container that is no package has no
+ * component, and entry is called for its members (with type, size and path alone). Either may be NULL;
+ * without entry payloads are not read. A component whose payload proves bad fails the call after what was
+ * good has been shown. */
 struct flatpkg_visitor {
     void (*component)(void *ctx, const struct flatpkg_component *c);
     void (*entry)(void *ctx, const struct flatpkg_entry *m);

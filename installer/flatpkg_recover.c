@@ -1,4 +1,5 @@
-/* What a run that was cut left of the engine: its staging folders, once their workers are gone. */
+/* What a killed install left. Its worker may still be at work: it holds the lock of its folder as long as it
+ * lives, and ends by itself when it finds nobody listening. */
 #include "core/files.h"
 #include "core/limits.h"
 #include "core/log.h"

@@ -13,13 +13,13 @@
 #include "core/log.h"
 #include "core/os.h"
 #include "core/text.h"
+#include "installer/image_listing.h"
 #include "installer/tool.h"
 #include <fcntl.h>
 #include <strings.h>
 #include <unistd.h>
 
 #define IMAGE_PREFIX  "image-"
-#define LINKS_MAX     10000
 #define IMAGE_TIMEOUT ((uint64_t)1800 * 1000)
 
 bool image_is(const char *name)
@@ -91,21 +91,10 @@ static bool attach(const struct install_env *env, const char *path, struct image
                 *last ? ": " : "", last);
         goto out;
     }
-    const struct value *v = tool_plist(a, out.data, out.len, e);
-    if (!v) {
-        err_wrap(e, "hdiutil");
+    const char *mount = image_listing_mount(env->loop, a, &out, e);
+    if (!mount)
         goto out;
-    }
-    const struct value *entities = props_dicts(v, "system-entities");
-    for (size_t i = 0; i < value_count(entities) && !*im->path; i++) {
-        const char *mount = props_str(value_at(entities, i), "mount-point");
-        if (mount && strlen(mount) <= LIMIT_PATH)
-            snprintf(im->path, sizeof im->path, "%s", mount);
-    }
-    if (!*im->path) {
-        err_set(e, ERR_FORMAT, CAUSE_FORMAT, "it holds no volume that can be mounted");
-        goto out;
-    }
+    snprintf(im->path, sizeof im->path, "%s", mount);
     im->dir = open(im->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     ok = im->dir >= 0 || err_sys(e, "%s", im->path);
 out:
@@ -134,56 +123,18 @@ static bool detach(const struct install_env *env, const char *mount)
 /* --- 7-Zip ------------------------------------------------------------------------------------------------
  */
 
-/* A link that 7-Zip did not dare to make: it leaves an empty file in its place and says so. */
-struct left_out {
-    struct left_out *next;
-    const char *path, *target;
-};
-
-struct unpacking {
-    struct arena *a;
-    char error[256];
-    struct left_out *links;
-    size_t link_count;
-    bool hfs;
-};
-
-/* "ERROR: Dangerous link path was ignored : X.app/Contents/up : ../../Y" */
-static bool take_left_out(struct unpacking *u, const char *line)
-{
-    static const char said[] = " was ignored : ", between[] = " : ";
-    const char *path = text_starts(line, "ERROR: Dangerous") ? strstr(line, said) : NULL;
-    const char *target = NULL;
-
-    if (!path || u->link_count >= LINKS_MAX)
-        return false;
-    path += sizeof said - 1;
-    for (const char *p = path; (p = strstr(p, between)) != NULL; p++)
-        target = p;
-    if (!target)
-        return false;
-    struct left_out *l = arena_alloc(u->a, sizeof *l);
-    l->path = arena_strndup(u->a, path, (size_t)(target - path));
-    l->target = arena_strdup(u->a, target + sizeof between - 1);
-    l->next = u->links;
-    u->links = l;
-    u->link_count++;
-    return true;
-}
-
+/* Keep the line for the one who reads them: not this process. */
 static void seven_line(void *ctx, bool is_stderr, const char *line)
 {
-    struct unpacking *u = ctx;
-    if (text_starts(line, "Type = HFS"))
-        u->hfs = true;
-    if (!take_left_out(u, line) && (is_stderr || text_starts(line, "ERROR")) && !*u->error)
-        keep_line(u->error, sizeof u->error, line);
+    struct buf *lines = ctx;
+    bool kept = buf_printf(lines, "%c%s\n", is_stderr ? 'E' : 'O', line);
+    (void)kept; /* what is over the maximum are names of files that went well */
 }
 
 /* Make the links that were left out. Whoever reads the folder follows no link out of it. */
-static bool make_links(int place, const struct unpacking *u, struct err *e)
+static bool make_links(int place, const struct image_listing *u, struct err *e)
 {
-    for (const struct left_out *l = u->links; l; l = l->next) {
+    for (const struct image_listing_link *l = u->links; l; l = l->next) {
         const char *name;
         struct stat st;
         int dir = files_parent(place, l->path, false, &name, e);
@@ -217,12 +168,14 @@ static bool single_entry(void *ctx, const char *name, const struct stat *st)
 static bool unpack(const struct install_env *env, int fd, int place, struct image *im, struct err *e)
 {
     struct arena *a = arena_open();
-    struct unpacking u = {.a = a};
+    struct image_listing u;
+    struct buf lines;
     struct single s = {.count = 0};
     struct child_end end;
     char why[64];
     bool ok = false;
 
+    buf_init(&lines, IMAGE_LISTING_MAX);
     const char *tool = tool_path(a, env->tools, TOOL_SEVENZIP, e);
     if (!tool)
         goto out;
@@ -235,8 +188,12 @@ static bool unpack(const struct install_env *env, int fd, int place, struct imag
                               .fd_count = 1,
                               .timeout_ms = IMAGE_TIMEOUT,
                               .line = seven_line,
-                              .ctx = &u};
+                              .ctx = &lines};
     if (!child_run(env->loop, &spec, &end, e)) {
+        err_wrap(e, "7-Zip");
+        goto out;
+    }
+    if (!image_listing_seven(env->loop, a, &lines, &u, e)) {
         err_wrap(e, "7-Zip");
         goto out;
     }
@@ -255,6 +212,7 @@ static bool unpack(const struct install_env *env, int fd, int place, struct imag
     im->dir = openat(place, s.count == 1 ? s.name : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     ok = im->dir >= 0 || err_sys(e, "%s", im->path);
 out:
+    buf_release(&lines);
     arena_free(a);
     return ok;
 }

@@ -51,6 +51,15 @@ static bool check_payload(const struct value *v, size_t i, struct err *e)
     return true;
 }
 
+static void keep_payload(struct profile_payload *p, const struct value *v)
+{
+    *p = (struct profile_payload){.type = props_str(v, "PayloadType"),
+                                  .identifier = props_str(v, "PayloadIdentifier"),
+                                  .uuid = props_str(v, "PayloadUUID"),
+                                  .display_name = props_str(v, "PayloadDisplayName"),
+                                  .version = props_int(v, "PayloadVersion", 1)};
+}
+
 static bool decode_dict(struct arena *a, struct profile *pr, const void *p, size_t n, struct err *e)
 {
     const char *type;
@@ -80,16 +89,20 @@ static bool decode_dict(struct arena *a, struct profile *pr, const void *p, size
         return err_set(e, ERR_FORMAT, CAUSE_PROFILE, "PayloadContent: an array is needed, found %s",
                        value_type_name(content));
     if (!pr->encrypted) {
-        pr->payloads = value_count(content);
-        for (size_t i = 0; i < pr->payloads; i++)
+        pr->payload_count = value_count(content);
+        struct profile_payload *payloads = arena_array(a, pr->payload_count + 1, sizeof *payloads);
+        for (size_t i = 0; i < pr->payload_count; i++) {
             if (!check_payload(value_at(content, i), i, e))
                 return false;
+            keep_payload(&payloads[i], value_at(content, i));
+        }
+        pr->payloads = payloads;
     }
     pr->display_name = props_str(d, "PayloadDisplayName");
     pr->organization = props_str(d, "PayloadOrganization");
     pr->description = props_str(d, "PayloadDescription");
     pr->removal_disallowed = props_bool(d, "PayloadRemovalDisallowed", false);
-    pr->dict = d;
+    pr->version = props_int(d, "PayloadVersion", 1);
     return true;
 }
 
@@ -205,17 +218,24 @@ bool profile_installable(const struct install_env *env)
 /* --- changes to the list of another target ----------------------------------------------------------------
  */
 
+static void set_text(struct arena *a, struct value *dict, const char *key, const char *text)
+{
+    if (text)
+        value_set(a, dict, key, value_new_str(a, text));
+}
+
 static struct value *items_of(struct arena *a, const struct profile *pr)
 {
-    static const char *const keys[] = {"PayloadType", "PayloadIdentifier", "PayloadUUID", "PayloadVersion",
-                                       "PayloadDisplayName"};
-    const struct value *content = props_array(pr->dict, "PayloadContent");
     struct value *items = value_new_array(a);
 
-    for (size_t i = 0; i < value_count(content); i++) {
+    for (size_t i = 0; i < pr->payload_count; i++) {
+        const struct profile_payload *p = &pr->payloads[i];
         struct value *item = value_new_dict(a);
-        for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
-            value_set(a, item, keys[k], value_get(value_at(content, i), keys[k]));
+        set_text(a, item, "PayloadType", p->type);
+        set_text(a, item, "PayloadIdentifier", p->identifier);
+        set_text(a, item, "PayloadUUID", p->uuid);
+        value_set(a, item, "PayloadVersion", value_new_int(a, p->version));
+        set_text(a, item, "PayloadDisplayName", p->display_name);
         value_append(a, items, item);
     }
     return items;
@@ -234,7 +254,7 @@ static struct value *entry_of(struct arena *a, const struct profile *pr)
     value_set(a, entry, "ProfileIdentifier", value_new_str(a, pr->identifier));
     value_set(a, entry, "ProfileUUID", value_new_str(a, pr->uuid));
     value_set(a, entry, "ProfileType", value_new_str(a, "Configuration"));
-    value_set(a, entry, "ProfileVersion", value_new_int(a, props_int(pr->dict, "PayloadVersion", 1)));
+    value_set(a, entry, "ProfileVersion", value_new_int(a, pr->version));
     value_set(a, entry, "ProfileDisplayName", value_new_str(a, pr->display_name));
     value_set(a, entry, "ProfileDescription", value_new_str(a, pr->description));
     value_set(a, entry, "ProfileOrganization", value_new_str(a, pr->organization));
@@ -341,15 +361,9 @@ bool profile_install(const struct install_env *env, int file, const char *path, 
 {
     struct arena *a = arena_open();
     struct profile *pr = NULL;
-    struct buf b;
     bool ok = false, present = false;
 
-    buf_init(&b, LIMIT_PROFILE);
-    if (lseek(file, 0, SEEK_SET) < 0 || !files_read_fd(file, &b, e)) {
-        err_wrap(e, "%s", text_basename(path));
-        goto out;
-    }
-    pr = profile_decode(a, b.data, b.len, e);
+    pr = profile_read(env->loop, a, file, e);
     if (!pr) {
         err_wrap(e, "profile %s", text_basename(path));
         goto out;
@@ -372,7 +386,6 @@ bool profile_install(const struct install_env *env, int file, const char *path, 
                  pr->identifier);
     }
 out:
-    buf_release(&b);
     arena_free(a);
     return ok;
 }

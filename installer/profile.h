@@ -8,12 +8,18 @@
 #define INSTALLER_PROFILE_H
 #include "installer/install.h"
 
+struct profile_payload {
+    const char *type, *identifier, *uuid, *display_name; /* NULL when absent, but type */
+    int64_t version;
+};
+
 struct profile {
     const char *identifier, *uuid;
     const char *display_name, *organization, *description; /* NULL when absent */
     bool removal_disallowed;
-    const struct value *dict; /* all of it */
-    size_t payloads;          /* in PayloadContent; 0 when it is encrypted */
+    int64_t version;
+    const struct profile_payload *payloads;
+    size_t payload_count; /* in PayloadContent; 0 when it is encrypted */
     bool encrypted;
     bool is_signed;
     const char *signer; /* common name of the signing certificate; "" */
@@ -23,6 +29,10 @@ struct profile {
 /* Decode n bytes. NULL: ERR_LIMIT (over LIMIT_PROFILE), ERR_FORMAT naming the key, ERR_TRUST with cause
  * signature when it is signed and the signature does not match. In a. */
 struct profile *profile_decode(struct arena *a, const void *p, size_t n, struct err *e);
+
+/* The same of the file, decoded by a worker without rights (profile_worker.c). */
+struct profile *profile_read(struct loop *l, struct arena *a, int file, struct err *e);
+CHECKED bool profile_work(const struct buf *request, struct err *e); /* the worker's side */
 
 /* Is a profile with this identifier there, for the whole machine? */
 CHECKED bool profile_present(const struct install_env *env, const char *identifier, bool *present,

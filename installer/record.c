@@ -3,6 +3,9 @@
 #include "core/limits.h"
 #include "installer/packageinfo.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define SCRIPT_LIMIT_S 86400
 
 static bool nonsense(struct err *e, const char *what)
@@ -81,13 +84,15 @@ bool record_put_signature(struct buf *b, const struct signature *s, struct err *
            worker_put_text(b, s->team_id, e) && worker_put_text(b, s->chain[0].name, e);
 }
 
-bool record_get_signature(struct worker_fields *f, struct record_signature *s, struct err *e)
+bool record_get_signature(struct worker_fields *f, struct signature *s, struct err *e)
 {
-    s->status = worker_int(f);
-    s->why = worker_text(f, sizeof((struct signature *)NULL)->why - 1);
-    s->team_id = worker_text(f, sizeof((struct signature *)NULL)->team_id - 1);
-    s->signer = worker_text(f, sizeof((struct signature_cert *)NULL)->name - 1);
-    return (worker_end(f) && s->status <= SIGNATURE_INVALID) || nonsense(e, "a signature");
+    memset(s, 0, sizeof *s);
+    uint64_t status = worker_int(f);
+    snprintf(s->why, sizeof s->why, "%s", worker_text(f, sizeof s->why - 1));
+    snprintf(s->team_id, sizeof s->team_id, "%s", worker_text(f, sizeof s->team_id - 1));
+    snprintf(s->chain[0].name, sizeof s->chain[0].name, "%s", worker_text(f, sizeof s->chain[0].name - 1));
+    s->status = status <= SIGNATURE_INVALID ? (enum signature_status)status : SIGNATURE_INVALID;
+    return (worker_end(f) && status <= SIGNATURE_INVALID) || nonsense(e, "a signature");
 }
 
 bool record_put_component(struct buf *b, const struct record_component *c, struct err *e)
@@ -101,7 +106,7 @@ bool record_put_component(struct buf *b, const struct record_component *c, struc
 }
 
 /* No empty, "." or ".." component; relative or absolute as asked. "/" is good, absolute. */
-static bool clean_path(const char *s, bool absolute)
+bool record_path_ok(const char *s, bool absolute)
 {
     if (absolute && strcmp(s, "/") == 0)
         return true;
@@ -119,7 +124,7 @@ static bool clean_path(const char *s, bool absolute)
 
 static bool clean_or_empty(const char *s)
 {
-    return *s == '\0' || clean_path(s, false);
+    return *s == '\0' || record_path_ok(s, false);
 }
 
 bool record_get_component(struct worker_fields *f, struct record_component *c, struct err *e)
@@ -136,7 +141,7 @@ bool record_get_component(struct worker_fields *f, struct record_component *c, s
     c->restart = worker_flag(f);
     c->preinstall_s = worker_int(f);
     c->postinstall_s = worker_int(f);
-    return (worker_end(f) && packageinfo_identifier_ok(c->identifier) && clean_path(c->location, true) &&
+    return (worker_end(f) && packageinfo_identifier_ok(c->identifier) && record_path_ok(c->location, true) &&
             clean_or_empty(c->folder) && clean_or_empty(c->preinstall) && clean_or_empty(c->postinstall) &&
             c->preinstall_s <= SCRIPT_LIMIT_S && c->postinstall_s <= SCRIPT_LIMIT_S) ||
            nonsense(e, "a component");

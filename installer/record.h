@@ -1,4 +1,5 @@
-/* record: what the unpacking worker is asked, and what it answers, field by field.
+/* record: what the workers for packages are asked, and what they answer, field by field. One request goes to
+ * the one that reads tables (inspect.h) and then, as it is, to the one that unpacks (stage.h).
  *
  * The reading functions run in the process that asked, and believe nothing. */
 #ifndef INSTALLER_RECORD_H
@@ -11,8 +12,8 @@
 enum record_task {
     RECORD_LAYOUT, /* payloads, scripts and boms of the components: see stage.h */
     RECORD_EXPAND, /* the members of the container, decoded, under their own names */
-    RECORD_LIST,   /* nothing written */
-    RECORD_JUDGE   /* nothing read but the signatures */
+    RECORD_LIST,   /* nothing written, and nothing left for another worker to do */
+    RECORD_JUDGE   /* nothing read but the signatures; nothing left to do either */
 };
 
 struct record_request {
@@ -40,7 +41,7 @@ enum record_type {
     RECORD_ENTRY,                  /* LIST: struct record_entry, after its component */
     RECORD_PROGRESS,               /* struct record_progress */
     RECORD_COUNT,                  /* struct record_count, of one component */
-    RECORD_SIGNATURE               /* LAYOUT, JUDGE: first of all: struct record_signature */
+    RECORD_SIGNATURE               /* LAYOUT, JUDGE: first of all: struct signature, in part */
 };
 
 struct record_archive {
@@ -72,11 +73,8 @@ struct record_progress { /* stored bytes of the package read, of how many */
     uint64_t at, of;
 };
 
-struct record_signature {
-    uint64_t status;           /* enum signature_status */
-    const char *why, *team_id; /* as in struct signature */
-    const char *signer;        /* name of the first certificate, "" none */
-};
+/* Are path's components all names (none empty, "." or "..")? absolute: behind a '/', or "/" itself. */
+bool record_path_ok(const char *path, bool absolute);
 
 /* The getters fail when what came makes no sense: besides lengths they check identifiers, locations and paths
  * of scripts by the rules of the formats. Strings are borrowed from what is read. */
@@ -86,7 +84,8 @@ CHECKED bool record_get_request(struct arena *a, const struct buf *b, struct rec
 CHECKED bool record_put_archive(struct buf *b, const struct record_archive *a, struct err *e);
 CHECKED bool record_get_archive(struct worker_fields *f, struct record_archive *a, struct err *e);
 CHECKED bool record_put_signature(struct buf *b, const struct signature *s, struct err *e);
-CHECKED bool record_get_signature(struct worker_fields *f, struct record_signature *s, struct err *e);
+/* status, why, team_id and the name of the first certificate; the rest is zero */
+CHECKED bool record_get_signature(struct worker_fields *f, struct signature *s, struct err *e);
 CHECKED bool record_put_component(struct buf *b, const struct record_component *c, struct err *e);
 CHECKED bool record_get_component(struct worker_fields *f, struct record_component *c, struct err *e);
 CHECKED bool record_put_entry(struct buf *b, const struct record_entry *m, struct err *e);

@@ -11,7 +11,7 @@
 #include "core/log.h"
 #include "core/os.h"
 #include "core/text.h"
-#include "installer/bom.h"
+#include "installer/bom_worker.h"
 #include "installer/copy.h"
 #include "installer/inventory.h"
 #include "installer/package.h"
@@ -145,31 +145,40 @@ static bool own(struct owners *o, const char *path)
     return true;
 }
 
-/* Every path of the Bom, below the receipt's prefix; /var and its like under their true names. */
+struct owning {
+    struct owners *o;
+    struct arena *a;
+    const char *prefix;
+};
+
+/* A path of the Bom, below the receipt's prefix; /var and its like under their true names. */
+static bool own_below(void *ctx, const char *below, struct err *e)
+{
+    const struct owning *w = ctx;
+    const char *prefix = w->prefix, *path = !*below   ? prefix
+                                            : *prefix ? arena_printf(w->a, "%s/%s", prefix, below)
+                                                      : below;
+    for (size_t k = 0; k < 3; k++) {
+        static const char *const links[] = {"var", "etc", "tmp"};
+        if (strncmp(path, links[k], 3) == 0 && (path[3] == '/' || !path[3]))
+            path = arena_printf(w->a, "private/%s", path);
+    }
+    if (strlen(path) > LIMIT_PATH)
+        return err_set(e, ERR_LIMIT, CAUSE_LIMIT, "a path in its Bom is too long");
+    if (own(w->o, path))
+        return true;
+    *e = *w->o->e;
+    return false;
+}
+
 static bool own_bom(struct owners *o, struct arena *a, const char *prefix, const char *file)
 {
-    char below[LIMIT_PATH + 1];
-    const struct bom *bom = NULL;
-    struct buf b;
-    bool ok = false;
-
-    buf_init(&b, LIMIT_BOM);
-    if (files_read(o->env->root, file, &b, o->e))
-        bom = bom_decode(a, b.data, b.len, o->e);
-    buf_release(&b);
-    for (size_t i = 0; bom && i < bom->count; i++) {
-        bom_path(&bom->entries[i], below);
-        const char *path = !*below ? prefix : *prefix ? arena_printf(a, "%s/%s", prefix, below) : below;
-        for (size_t k = 0; k < 3; k++) {
-            static const char *const links[] = {"var", "etc", "tmp"};
-            if (strncmp(path, links[k], 3) == 0 && (path[3] == '/' || !path[3]))
-                path = arena_printf(a, "private/%s", path);
-        }
-        ok = strlen(path) > LIMIT_PATH || own(o, path);
-        if (!ok)
-            break;
-    }
-    return bom && (ok || bom->count == 0);
+    struct owning w = {o, a, prefix};
+    int fd = files_open(o->env->root, file, o->e);
+    bool ok = fd >= 0 && bom_paths(o->env->loop, fd, own_below, &w, o->e);
+    if (fd >= 0)
+        close(fd);
+    return ok;
 }
 
 static const char *stem(struct arena *a, const char *folder, const char *name, const char *extension)

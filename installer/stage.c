@@ -1,103 +1,34 @@
-/* Everything here runs in the worker: it may be led astray as far as the package is hostile, and whoever
- * started it believes nothing that it says without looking. Paths in the staging directory are
- * made by us; a member's path in the container is used for a file name only by expand, component by
- * component. */
+/* Everything here runs in the unpack cage: it may be led astray as far as the package, or the plan, is
+ * hostile. Paths in the staging directory are made by us; a member's path in the container is used for a file
+ * name only by expand, component by component. */
 #include "installer/stage.h"
 #include "core/files.h"
 #include "core/limits.h"
 #include "core/text.h"
-#include "installer/distribution.h"
+#include "installer/plan.h"
 #include "installer/record.h"
 #include "installer/unpack.h"
 #include "installer/worker.h"
 #include "installer/xar.h"
-#include "manifests/props.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
+#define PACKAGE     WORKER_FIRST
+#define DIRECTORY   (WORKER_FIRST + 1)
+#define PLAN        (WORKER_FIRST + 2)
 #define OPENDIR     (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 #define SCRIPTS_MAX (1024 * (uint64_t)1024 * 1024)
 
-struct component {
-    const struct packageinfo *info;
-    const char *folder; /* "" or "a.pkg" */
-    const struct xar_member *payload, *scripts, *bom;
-};
-
 struct stage {
-    struct arena *arena;
     struct record_request request;
-    struct xar *xar;
-    struct component components[LIMIT_COMPONENTS];
-    size_t count;
-    bool restart;
+    struct xar xar; /* of which only the descriptor is known here */
+    struct plan_reader plan;
     uint64_t before, total, told; /* stored bytes: of finished members, of all, at the last record */
     struct xar_reader *reader;    /* the member in hand */
 };
 
-/* --- what is said ----------------------------------------------------------------------------------------
- */
-
-static bool send_component(const struct component *c, struct err *e)
-{
-    const struct packageinfo *i = c->info;
-    const struct packageinfo_script *pre = packageinfo_own_script(i, false);
-    const struct packageinfo_script *post = packageinfo_own_script(i, true);
-    const struct record_component r = {.identifier = i->identifier,
-                                       .version = i->version,
-                                       .location = i->install_location,
-                                       .folder = c->folder,
-                                       .has_payload = c->payload != NULL,
-                                       .has_bom = c->bom != NULL,
-                                       .overwrite_permissions = i->overwrite_permissions,
-                                       .restart = i->postinstall_action >= PACKAGEINFO_RESTART,
-                                       .preinstall = pre != NULL ? pre->file : "",
-                                       .preinstall_s = pre != NULL ? pre->timeout_s : 0,
-                                       .postinstall = post != NULL ? post->file : "",
-                                       .postinstall_s = post != NULL ? post->timeout_s : 0};
-    struct buf b;
-    buf_init(&b, WORKER_RECORD_MAX);
-    bool ok = record_put_component(&b, &r, e);
-    if (ok)
-        worker_send(RECORD_COMPONENT, &b);
-    buf_release(&b);
-    return ok;
-}
-
-static bool send_entry(struct buf *b, const struct cpio_member *m, struct err *e)
-{
-    static const char types[] = {[CPIO_FILE] = '-', [CPIO_DIRECTORY] = 'd', [CPIO_LINK] = 'l'};
-    char link[RECORD_LINK_MAX + 1];
-    text_printable_into(link, sizeof link, m->link, strlen(m->link));
-    const struct record_entry r = {.type = (uint64_t)types[m->type],
-                                   .mode = m->mode,
-                                   .uid = m->uid,
-                                   .gid = m->gid,
-                                   .mtime = (uint64_t)m->mtime,
-                                   .size = m->size,
-                                   .path = m->path,
-                                   .link = link,
-                                   .apple_double = m->apple_double};
-    buf_clear(b);
-    if (!record_put_entry(b, &r, e))
-        return false;
-    worker_send(RECORD_ENTRY, b);
-    return true;
-}
-
-static bool send_archive(const struct stage *s, struct err *e)
-{
-    const struct record_archive r = {
-        .has_signature = s->xar->signature_count > 0, .restart = s->restart, .components = s->count};
-    struct buf b;
-    buf_init(&b, WORKER_RECORD_MAX);
-    bool ok = record_put_archive(&b, &r, e);
-    if (ok)
-        worker_send(RECORD_ARCHIVE, &b);
-    buf_release(&b);
-    return ok;
-}
+/* --- what is said ------------------------------------------------------------------------------------- */
 
 static bool send_count(const struct record_count *c, struct err *e)
 {
@@ -117,7 +48,7 @@ static void tick(void *ctx)
     struct err e;
     struct buf b;
     uint64_t now = s->before + (s->reader != NULL ? xar_reader_stored(s->reader) : 0);
-    if (now - s->told > s->total / 100) {
+    if (now <= s->total && now - s->told > s->total / 100) {
         s->told = now;
         buf_init(&b, WORKER_RECORD_MAX);
         if (record_put_progress(&b, &(struct record_progress){.at = now, .of = s->total}, &e))
@@ -125,144 +56,6 @@ static void tick(void *ctx)
         buf_release(&b);
     }
     worker_alive();
-}
-
-/* --- what the package holds --------------------------------------------------------------------------- */
-
-static const struct xar_member *find(struct stage *s, const char *folder, const char *name)
-{
-    const struct xar_member *m =
-        xar_find(s->xar, *folder == '\0' ? name : arena_printf(s->arena, "%s/%s", folder, name));
-    return m != NULL && !m->directory ? m : NULL;
-}
-
-static bool load(struct stage *s, const struct xar_member *m, size_t max, struct buf *out, struct err *e)
-{
-    (void)s;
-    buf_init(out, max);
-    if (xar_load(s->xar, m, out, e))
-        return true;
-    buf_release(out);
-    return false;
-}
-
-static bool add_component(struct stage *s, const char *folder, struct err *e)
-{
-    const struct xar_member *m = find(s, folder, "PackageInfo");
-    struct buf b;
-    if (s->count == LIMIT_COMPONENTS)
-        return err_set(e, ERR_LIMIT, CAUSE_LIMIT, "it holds more than %d components", LIMIT_COMPONENTS);
-    if (m == NULL)
-        return *folder == '\0'
-                   ? err_set(e, ERR_FORMAT, CAUSE_FORMAT,
-                             "it holds neither PackageInfo nor Distribution: no package")
-                   : err_set(e, ERR_FORMAT, CAUSE_FORMAT, "its component %s has no PackageInfo", folder);
-    if (!load(s, m, LIMIT_PACKAGE_XML, &b, e))
-        return false;
-    struct component *c = &s->components[s->count];
-    c->info = packageinfo_decode(s->arena, b.data, b.len, e);
-    buf_release(&b);
-    if (c->info == NULL)
-        return *folder == '\0' ? false : err_wrap(e, "%s", folder);
-    c->folder = folder;
-    c->payload = find(s, folder, "Payload");
-    c->scripts = find(s, folder, "Scripts");
-    c->bom = find(s, folder, "Bom");
-    s->count++;
-    return true;
-}
-
-/* Can this version install it as it wants to be installed? */
-static bool check_component(const struct component *c, struct err *e)
-{
-    const struct packageinfo *i = c->info;
-    if (c->payload == NULL && i->number_of_files > 0)
-        return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "%s: its payload is missing", i->identifier);
-    if (i->legacy_scripts.count > 0)
-        return err_set(e, ERR_REFUSED, CAUSE_INSTALLER, "%s: %s scripts are not supported", i->identifier,
-                       i->legacy_scripts.names[0]);
-    for (size_t k = 0; k < i->script_count; k++) {
-        const struct packageinfo_script *script = &i->scripts[k];
-        if (script->component_id != NULL)
-            return err_set(e, ERR_REFUSED, CAUSE_INSTALLER, "%s: scripts of single bundles are not supported",
-                           i->identifier);
-        if (c->scripts == NULL)
-            return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "%s: its %s script is missing", i->identifier,
-                           script->post ? "postinstall" : "preinstall");
-    }
-    return true;
-}
-
-static bool choose(struct stage *s, const struct xar_member *m, struct err *e)
-{
-    struct distribution_plan plan;
-    struct distribution_machine machine = {.arch = *s->request.arch != '\0' ? s->request.arch : "arm64",
-                                           .os_version =
-                                               *s->request.os_version != '\0' ? s->request.os_version : "99",
-                                           .root_volume = true,
-                                           .skip_checks = s->request.skip_checks,
-                                           .skip_scripted = !s->request.scripts};
-    const struct value *choices = NULL;
-    struct buf b;
-    if (s->request.choices_len > 0) {
-        choices = props_decode(s->arena, s->request.choices, s->request.choices_len, e);
-        if (choices == NULL)
-            return err_wrap(e, "installer_choices_xml");
-    }
-    if (!load(s, m, LIMIT_PACKAGE_XML, &b, e))
-        return false;
-    const struct distribution *d = distribution_decode(s->arena, b.data, b.len, e);
-    buf_release(&b);
-    if (d == NULL || !distribution_decide(s->arena, d, &machine, choices, &plan, e))
-        return false;
-    s->restart = plan.on_conclusion >= PACKAGEINFO_RESTART;
-    for (size_t i = 0; i < plan.count; i++)
-        if (plan.refs[i]->component != NULL && !add_component(s, plan.refs[i]->component, e))
-            return false;
-    return true;
-}
-
-/* Who signed it, said aloud, and held against what is asked. */
-static bool judge(struct stage *s, struct err *e)
-{
-    const struct signature_policy policy = {.roots = s->request.roots_len > 0 ? s->request.roots : NULL,
-                                            .roots_len = s->request.roots_len,
-                                            .at = -1};
-    struct signature *signature = arena_alloc(s->arena, sizeof *signature);
-    struct buf b;
-    if (!signature_judge(s->xar, &policy, signature, e))
-        return false;
-    buf_init(&b, WORKER_RECORD_MAX);
-    bool ok = record_put_signature(&b, signature, e);
-    if (ok)
-        worker_send(RECORD_SIGNATURE, &b);
-    buf_release(&b);
-    return ok && signature_meets(signature, &s->request.need, e);
-}
-
-static bool open_package(struct stage *s, struct err *e)
-{
-    bool judged = s->request.task == RECORD_LAYOUT || s->request.task == RECORD_JUDGE;
-    s->xar = xar_open(s->arena, WORKER_PACKAGE, e);
-    if (s->xar == NULL || (judged && !judge(s, e)))
-        return false;
-    if (s->xar->unproven != NULL && !s->request.proved && s->request.task == RECORD_LAYOUT)
-        return err_set(e, ERR_TRUST, CAUSE_HASH, "%s, and no hash from outside proves the package",
-                       s->xar->unproven);
-    if (s->request.task == RECORD_EXPAND || s->request.task == RECORD_JUDGE)
-        return true;
-    const struct xar_member *m = find(s, "", "Distribution");
-    if (s->request.all && m != NULL) {
-        for (size_t i = 0; i < s->xar->member_count; i++) {
-            m = &s->xar->members[i];
-            size_t n = strlen(m->path) - strlen(m->name);
-            if (!m->directory && n > 0 && strcmp(m->name, "PackageInfo") == 0 &&
-                !add_component(s, arena_strndup(s->arena, m->path, n - 1), e))
-                return false;
-        }
-        return true;
-    }
-    return m != NULL ? choose(s, m, e) : add_component(s, "", e);
 }
 
 /* --- unpacking ---------------------------------------------------------------------------------------- */
@@ -291,7 +84,7 @@ static struct payload *open_payload(struct stage *s, const struct xar_member *m,
                                     uint64_t max, struct err *e)
 {
     uint64_t claimed = kbytes < UINT64_MAX / 1024 ? kbytes * 1024 : UINT64_MAX;
-    s->reader = xar_reader_open(s->xar, m, true, e);
+    s->reader = xar_reader_open(&s->xar, m, true, e);
     struct payload *p = s->reader != NULL ? payload_open(read_stored, s, claimed, max, e) : NULL;
     if (p == NULL)
         in_member(m, e);
@@ -306,29 +99,26 @@ static int make_directory(int dir, const char *name, struct err *e)
     return fd;
 }
 
-/* Archive member m into dir/name. bom may be NULL. */
+/* Archive member m into dir/name; what was unpacked to *made, which the caller frees, or NULL. */
 static bool unpack_member(struct stage *s, const struct xar_member *m, int dir, const char *name,
-                          const struct unpack_rules *rules, uint64_t kbytes, const struct bom *bom,
-                          struct unpack_count *count, struct err *e)
+                          const struct unpack_rules *rules, uint64_t kbytes, struct unpack **made,
+                          struct err *e)
 {
     uint64_t max = rules->private_files ? SCRIPTS_MAX : s->request.max_bytes;
     int fd = make_directory(dir, name, e);
     struct payload *p = fd >= 0 ? open_payload(s, m, kbytes, max, e) : NULL;
-    struct unpack *u = NULL;
-    struct cpio *c = NULL;
     bool ok = p != NULL;
+    *made = NULL;
     if (ok) {
-        u = unpack_open(fd, rules);
-        c = cpio_open(p);
-        ok = (unpack_all(u, c, e) && (bom == NULL || unpack_compare(u, bom, e))) || in_member(m, e);
-        *count = *unpack_counted(u);
+        struct cpio *c = cpio_open(p);
+        *made = unpack_open(fd, rules);
+        ok = unpack_all(*made, c, e) || in_member(m, e);
+        cpio_free(c);
     }
     if (!ok && p != NULL && payload_over(p) && !rules->private_files) {
         e->kind = ERR_SPACE; /* max was what is free on the volume */
         e->cause = CAUSE_DISK;
     }
-    unpack_free(u);
-    cpio_free(c);
     payload_free(p);
     close_member(s, m);
     if (fd >= 0)
@@ -336,50 +126,75 @@ static bool unpack_member(struct stage *s, const struct xar_member *m, int dir, 
     return ok;
 }
 
-/* The Bom: its bytes to dir/bom, its meaning to *bom, in a. */
-static bool stage_bom(const struct component *c, struct stage *s, int dir, struct arena *a,
-                      const struct bom **bom, struct err *e)
+/* The decoded bytes of m into fd. */
+static bool copy_member(struct stage *s, const struct xar_member *m, int fd, struct err *e)
 {
-    struct buf b;
-    if (!load(s, c->bom, LIMIT_BOM, &b, e))
-        return false;
-    *bom = bom_decode(a, b.data, b.len, e);
-    bool ok = *bom != NULL;
-    int fd = ok ? openat(dir, "bom", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644) : -1;
-    if (ok && fd < 0)
-        ok = err_sys(e, "cannot make bom in the staging folder");
-    ok = ok && files_write(fd, b.data, b.len, e);
-    if (fd >= 0)
-        close(fd);
-    buf_release(&b);
-    s->before += c->bom->length;
+    unsigned char piece[64 * 1024];
+    size_t n = 0;
+    s->reader = xar_reader_open(&s->xar, m, true, e);
+    bool ok = s->reader != NULL;
+    do {
+        ok = ok && xar_reader_read(s->reader, piece, sizeof piece, &n, e) && files_write(fd, piece, n, e);
+        if (ok)
+            tick(s);
+    } while (ok && n > 0);
+    close_member(s, m);
     return ok;
 }
 
-static bool stage_component(struct stage *s, size_t n, struct err *e)
+static bool copy_to(struct stage *s, const struct xar_member *m, int dir, const char *name, struct err *e)
 {
-    const struct component *c = &s->components[n];
-    struct unpack_count count = {0}, scripts = {0};
-    struct unpack_rules rules = {.owners = s->request.owners,
-                                 .location = c->info->install_location,
-                                 .keep_setid = s->request.keep_setid,
-                                 .keep_setid_count = s->request.keep_setid_count,
-                                 .tick = tick,
-                                 .ctx = s};
-    struct unpack_rules private = {.private_files = true, .location = "/", .tick = tick, .ctx = s};
+    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    bool ok = fd >= 0 ? copy_member(s, m, fd, e) : err_sys(e, "cannot make %s", m->path);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+/* The files that the Bom speaks of, up to the record that is another's: that one stays in *r. */
+static bool compare(struct stage *s, const struct unpack *u, struct plan_record *r, struct err *e)
+{
+    while (plan_next(&s->plan, r, e)) {
+        if (r->type != PLAN_SUM)
+            return true;
+        if (u != NULL && !unpack_expect(u, r->sum.path, r->sum.size, r->sum.sum, e))
+            return err_wrap(e, "Payload");
+    }
+    return false;
+}
+
+/* Component n, which is in *r; afterwards the record behind it is. */
+static bool stage_component(struct stage *s, size_t n, struct plan_record *r, struct err *e)
+{
     struct arena *a = arena_open();
-    const struct bom *bom = NULL;
+    struct plan_component c = r->component;
+    const struct unpack_rules rules = {.owners = s->request.owners,
+                                       .location = arena_strdup(a, c.location),
+                                       .keep_setid = s->request.keep_setid,
+                                       .keep_setid_count = s->request.keep_setid_count,
+                                       .tick = tick,
+                                       .ctx = s};
+    const struct unpack_rules private = {.private_files = true, .location = "/", .tick = tick, .ctx = s};
+    struct unpack *payload = NULL, *scripts = NULL;
+    struct unpack_count count = {0};
     char name[24];
+    c.payload.path = c.has_payload ? arena_strdup(a, c.payload.path) : NULL;
+    c.scripts.path = c.has_scripts ? arena_strdup(a, c.scripts.path) : NULL;
+    c.scripts.encoding_name = c.has_scripts ? arena_strdup(a, c.scripts.encoding_name) : NULL;
     snprintf(name, sizeof name, "%zu", n);
-    int dir = make_directory(WORKER_DIRECTORY, name, e);
-    bool ok = dir >= 0 && (c->bom == NULL || stage_bom(c, s, dir, a, &bom, e));
-    if (ok && c->payload != NULL)
-        ok = unpack_member(s, c->payload, dir, "root", &rules, c->info->install_kbytes, bom, &count, e);
-    if (ok && c->scripts != NULL && s->request.scripts)
-        ok = unpack_member(s, c->scripts, dir, "scripts", &private, 0, NULL, &scripts, e);
-    if (ok && c->scripts != NULL && !s->request.scripts) {
-        ok = xar_check(s->xar, c->scripts, e);
-        s->before += c->scripts->length;
+    int dir = make_directory(DIRECTORY, name, e);
+    bool ok = dir >= 0 && (!c.has_bom || copy_to(s, &c.bom, dir, "bom", e)) &&
+              (!c.has_payload || unpack_member(s, &c.payload, dir, "root", &rules, c.kbytes, &payload, e));
+    if (payload != NULL)
+        count = *unpack_counted(payload);
+    ok = ok && compare(s, payload, r, e);
+    unpack_free(payload);
+    if (ok && c.has_scripts && s->request.scripts)
+        ok = unpack_member(s, &c.scripts, dir, "scripts", &private, 0, &scripts, e);
+    unpack_free(scripts);
+    if (ok && c.has_scripts && !s->request.scripts) {
+        ok = xar_check(&s->xar, &c.scripts, e);
+        s->before += c.scripts.length;
     }
     if (dir >= 0)
         close(dir);
@@ -391,34 +206,21 @@ static bool stage_component(struct stage *s, size_t n, struct err *e)
                             e);
 }
 
-static bool list_component(struct stage *s, const struct component *c, struct err *e)
+static bool nonsense(struct err *e)
 {
-    struct cpio_member m;
-    struct record_count count = {0};
-    struct buf b;
-    uint64_t seen = 0;
-    bool end = false;
-    if (c->payload == NULL || !s->request.entries)
-        return true;
-    struct payload *p = open_payload(s, c->payload, c->info->install_kbytes, s->request.max_bytes, e);
-    struct cpio *cpio = p != NULL ? cpio_open(p) : NULL;
-    bool ok = p != NULL;
-    buf_init(&b, WORKER_RECORD_MAX);
-    while (ok && !end) {
-        ok = cpio_next(cpio, &m, &end, e) || in_member(c->payload, e);
-        if (!ok || end)
-            break;
-        count.members += m.path[0] != '\0';
-        count.bytes += m.size;
-        ok = send_entry(&b, &m, e);
-        if (++seen % 256 == 0)
-            tick(s);
-    }
-    buf_release(&b);
-    cpio_free(cpio);
-    payload_free(p);
-    close_member(s, c->payload);
-    return ok && send_count(&count, e);
+    return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the plan for unpacking is in disorder");
+}
+
+static bool layout(struct stage *s, struct err *e)
+{
+    struct plan_record r;
+    size_t n = 0;
+    if (!plan_next(&s->plan, &r, e))
+        return false;
+    while (r.type == PLAN_COMPONENT)
+        if (n == LIMIT_COMPONENTS || !stage_component(s, n++, &r, e))
+            return n < LIMIT_COMPONENTS ? false : nonsense(e);
+    return r.type == PLAN_END || nonsense(e);
 }
 
 /* --- the container's members as they are --------------------------------------------------------------- */
@@ -426,7 +228,7 @@ static bool list_component(struct stage *s, const struct component *c, struct er
 /* The open directory that path's last component lies in; *name that. Each one above was made before. */
 static int expanded_parent(const char *path, const char **name, struct err *e)
 {
-    int fd = openat(WORKER_DIRECTORY, ".", OPENDIR);
+    int fd = openat(DIRECTORY, ".", OPENDIR);
     const char *slash;
     while (fd >= 0 && (slash = strchr(path, '/')) != NULL) {
         char part[LIMIT_NAME + 1];
@@ -449,46 +251,33 @@ static int expanded_parent(const char *path, const char **name, struct err *e)
     return fd;
 }
 
-static bool expand_file(struct stage *s, const struct xar_member *m, int fd, struct err *e)
+static bool expand_one(struct stage *s, const struct xar_member *m, struct err *e)
 {
-    unsigned char piece[64 * 1024];
-    size_t n = 0;
-    s->reader = xar_reader_open(s->xar, m, true, e);
-    bool ok = s->reader != NULL;
-    do {
-        ok = ok && xar_reader_read(s->reader, piece, sizeof piece, &n, e) && files_write(fd, piece, n, e);
-        if (ok)
-            tick(s);
-    } while (ok && n > 0);
-    close_member(s, m);
+    const char *name;
+    int parent = expanded_parent(m->path, &name, e);
+    if (parent < 0)
+        return false;
+    bool ok = m->directory ? mkdirat(parent, name, 0755) == 0 || err_sys(e, "cannot make %s", m->path)
+                           : copy_to(s, m, parent, name, e);
+    close(parent);
     return ok;
 }
 
 static bool expand(struct stage *s, struct err *e)
 {
     struct record_count count = {0};
-    for (size_t i = 0; i < s->xar->member_count; i++) {
-        const struct xar_member *m = &s->xar->members[i];
-        const char *name;
-        int parent = expanded_parent(m->path, &name, e);
-        if (parent < 0)
-            return false;
-        bool ok = true;
-        if (m->directory) {
-            ok = mkdirat(parent, name, 0755) == 0 || err_sys(e, "cannot make %s", m->path);
-        } else {
-            int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-            ok = fd >= 0 ? expand_file(s, m, fd, e) : err_sys(e, "cannot make %s", m->path);
-            if (fd >= 0)
-                close(fd);
-        }
-        close(parent);
-        if (!ok)
+    struct plan_record r;
+    while (plan_next(&s->plan, &r, e)) {
+        if (r.type == PLAN_END)
+            return send_count(&count, e);
+        if (r.type != PLAN_MEMBER)
+            return nonsense(e);
+        if (!expand_one(s, &r.member, e))
             return false;
         count.members++;
-        count.bytes += m->size;
+        count.bytes += r.member.size;
     }
-    return send_count(&count, e);
+    return false;
 }
 
 /* --- the work ----------------------------------------------------------------------------------------- */
@@ -497,7 +286,7 @@ static bool expand(struct stage *s, struct err *e)
 static bool hold_lock(struct err *e)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int fd = openat(WORKER_DIRECTORY, "lock", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(DIRECTORY, "lock", O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR ||
                err_sys(e, "cannot open the lock of the staging folder");
@@ -507,47 +296,28 @@ static bool hold_lock(struct err *e)
     return true;
 }
 
-static uint64_t stored(const struct xar_member *m)
-{
-    return m != NULL ? m->length : 0;
-}
-
 static bool work(struct stage *s, struct err *e)
 {
-    const struct record_request *r = &s->request;
-    if ((r->task == RECORD_LAYOUT && !hold_lock(e)) || !open_package(s, e))
+    struct plan_record r;
+    if (s->request.task == RECORD_LAYOUT && !hold_lock(e))
         return false;
-    if (r->task == RECORD_JUDGE)
-        return true;
-    if (!send_archive(s, e))
+    if (!plan_next(&s->plan, &r, e))
         return false;
-    for (size_t i = 0; i < s->xar->member_count && r->task == RECORD_EXPAND; i++)
-        s->total += s->xar->members[i].length;
-    for (size_t i = 0; i < s->count; i++) {
-        const struct component *c = &s->components[i];
-        s->total += stored(c->payload) + (r->task == RECORD_LAYOUT ? stored(c->scripts) + stored(c->bom) : 0);
-        if (r->task == RECORD_LAYOUT && !check_component(c, e))
-            return false;
-        if (r->task == RECORD_LAYOUT && !send_component(c, e))
-            return false;
-    }
-    worker_alive();
-    for (size_t i = 0; i < s->count; i++) {
-        if (r->task == RECORD_LAYOUT && !stage_component(s, i, e))
-            return false;
-        if (r->task == RECORD_LIST &&
-            (!send_component(&s->components[i], e) || !list_component(s, &s->components[i], e)))
-            return false;
-    }
-    return r->task != RECORD_EXPAND || expand(s, e);
+    if (r.type != PLAN_TOTAL || s->request.task >= RECORD_LIST)
+        return nonsense(e);
+    s->total = r.total;
+    return s->request.task == RECORD_EXPAND ? expand(s, e) : layout(s, e);
 }
 
 bool stage_work(const struct buf *request, struct err *e)
 {
     struct arena *a = arena_open();
-    struct stage *s = arena_alloc(a, sizeof *s);
-    s->arena = a;
-    bool ok = record_get_request(a, request, &s->request, e) && work(s, e);
+    struct stage s;
+    memset(&s, 0, sizeof s);
+    s.xar.fd = PACKAGE;
+    plan_open(&s.plan, PLAN);
+    bool ok = record_get_request(a, request, &s.request, e) && work(&s, e);
+    plan_reader_release(&s.plan);
     arena_free(a);
     return ok;
 }

@@ -12,6 +12,7 @@
 #include "core/files.h"
 #include "core/limits.h"
 #include "core/text.h"
+#include "installer/bom.h"
 #include "installer/pathset.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -475,23 +476,14 @@ bool unpack_all(struct unpack *u, struct cpio *c, struct err *e)
     }
 }
 
-bool unpack_compare(const struct unpack *u, const struct bom *bom, struct err *e)
+bool unpack_expect(const struct unpack *u, const char *path, uint32_t size, uint32_t sum, struct err *e)
 {
-    char path[LIMIT_PATH + 1];
-    for (size_t i = 0; i < bom->count; i++) {
-        const struct bom_entry *b = &bom->entries[i];
-        if (b->type != BOM_FILE || b->twin)
-            continue;
-        bom_path(b, path);
-        const struct pathset_entry *s = pathset_find(&u->paths, path, strlen(path));
-        if (s == NULL || s->type != PATHSET_FILE || !s->checked)
-            continue;
-        if ((uint32_t)b->size != (uint32_t)s->size)
-            return refuse(e, path, "has another size than the Bom says");
-        if (b->sum != s->sum)
-            return refuse(e, path, "has another checksum than the Bom says");
-    }
-    return true;
+    const struct pathset_entry *s = pathset_find(&u->paths, path, strlen(path));
+    if (s == NULL || s->type != PATHSET_FILE || !s->checked)
+        return true;
+    if (size != (uint32_t)s->size)
+        return refuse(e, path, "has another size than the Bom says");
+    return sum == s->sum || refuse(e, path, "has another checksum than the Bom says");
 }
 
 /* --- life --------------------------------------------------------------------------------------------- */

@@ -7,7 +7,6 @@
  * Nothing is flushed: that is one call per volume for the caller. */
 #ifndef INSTALLER_UNPACK_H
 #define INSTALLER_UNPACK_H
-#include "installer/bom.h"
 #include "installer/cpio.h"
 
 struct unpack_rules {
@@ -36,9 +35,10 @@ void unpack_free(struct unpack *u); /* NULL is fine */
  */
 CHECKED bool unpack_all(struct unpack *u, struct cpio *c, struct err *e);
 
-/* Does what the Bom says of files that were unpacked hold: size and checksum? ERR_FORMAT names the first that
- * differs. */
-CHECKED bool unpack_compare(const struct unpack *u, const struct bom *bom, struct err *e);
+/* Does what the Bom says of the file path hold: size (its low 32 bits) and checksum? One that was not
+ * unpacked, or is no file, passes. ERR_FORMAT names it. */
+CHECKED bool unpack_expect(const struct unpack *u, const char *path, uint32_t size, uint32_t sum,
+                           struct err *e);
 
 const struct unpack_count *unpack_counted(const struct unpack *u);
 #endif

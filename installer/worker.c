@@ -12,7 +12,7 @@
 #include "core/log.h"
 #include "core/os.h"
 #include "core/text.h"
-#include "installer/stage.h"
+#include "installer/task.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -22,7 +22,7 @@
 #define HEADER 8
 
 /* records of the conversation itself; others begin at WORKER_TYPES */
-enum { SAID_DONE = 1, SAID_FAILED = 2 };
+enum { SAID_DONE = 1, SAID_FAILED = 2, SAID_LACKS = 3 };
 
 /* --- fields ------------------------------------------------------------------------------------------- */
 
@@ -136,28 +136,52 @@ static void send_failure(const struct err *why)
     buf_release(&b);
 }
 
-int worker_main(const char *kind)
+static void send_lacks(const char *what)
 {
-    const char *missing = "";
+    struct buf b;
+    struct err e;
+    buf_init(&b, WORKER_RECORD_MAX);
+    if (*what != '\0' && worker_put_text(&b, what, &e))
+        worker_send(SAID_LACKS, &b);
+    buf_release(&b);
+}
+
+/* Ends by _exit: what libraries would do at the end is not allowed in a cage, and needs nobody. */
+void worker_serve(const struct worker_task *task)
+{
+    const struct os_cage cage = {.unpacks = task->unpacks,
+                                 .directory = WORKER_FIRST + 1,
+                                 .memory = task->memory,
+                                 .cpu_s = task->cpu_s,
+                                 .file_size = task->file_size};
+    char missing[OS_CAGE_MISSING];
     struct err e = {.kind = ERR_NONE};
     struct buf request, none;
-    if (strcmp(kind, "unpack") != 0)
-        return EXIT_USAGE;
     signal(SIGPIPE, SIG_DFL);
     buf_init(&gathered, WORKER_RECORD_MAX + HEADER);
     buf_init(&request, WORKER_REQUEST_MAX);
     buf_init(&none, 0);
-    os_confine(&missing);
+    if (task->prepare != NULL)
+        task->prepare();
+    bool ok = os_cage_enter(&cage, missing, &e);
+    if (ok)
+        send_lacks(missing);
     worker_alive();
-    bool ok = files_read_fd(STDIN_FILENO, &request, &e) && stage_work(&request, &e);
+    ok = ok && files_read_fd(STDIN_FILENO, &request, &e) && task->work(&request, &e);
     if (ok)
         worker_send(SAID_DONE, &none);
     else
         send_failure(&e);
     flush();
-    buf_release(&request);
-    buf_release(&gathered);
-    return ok ? EXIT_DONE : EXIT_PREFLIGHT;
+    _exit(ok ? EXIT_DONE : EXIT_PREFLIGHT);
+}
+
+int worker_main(const char *name)
+{
+    const struct worker_task *task = task_find(name);
+    if (task != NULL)
+        worker_serve(task);
+    return EXIT_USAGE;
 }
 
 /* --- the parent's side -------------------------------------------------------------------------------- */
@@ -189,6 +213,19 @@ static bool take_failure(struct worker_fields *f, struct err *e)
     return false;
 }
 
+/* What every worker of this process says, the log says once. */
+static bool take_lacks(struct worker_fields *f, struct err *e)
+{
+    static bool told;
+    const char *what = worker_text(f, OS_CAGE_MISSING);
+    if (!worker_end(f))
+        return nonsense(e);
+    if (!told)
+        log_warn("this system lacks %s: what reads and unpacks foreign files is confined less", what);
+    told = true;
+    return true;
+}
+
 static bool take_record(struct talk *t, unsigned type, struct worker_fields *f)
 {
     if (t->done)
@@ -199,6 +236,8 @@ static bool take_record(struct talk *t, unsigned type, struct worker_fields *f)
         t->done = true;
         return worker_end(f) || nonsense(t->e);
     }
+    if (type == SAID_LACKS)
+        return take_lacks(f, t->e);
     if (type < WORKER_TYPES)
         return nonsense(t->e);
     if (!t->job->record(t->job->ctx, type, f, t->e))
@@ -278,6 +317,8 @@ bool worker_run(struct loop *l, const struct worker_job *job, struct err *e)
     struct child_end end = {.started = false};
     struct child *child = NULL;
     struct arena *a = arena_open();
+    const struct worker_task *task = task_find(job->task);
+    const char *doing = task != NULL && task->unpacks ? "unpacking" : "reading";
     int ends[2] = {-1, -1};
     bool ok = false, stopped = false;
     buf_init(&t.in, 2 * (WORKER_RECORD_MAX + HEADER));
@@ -285,14 +326,20 @@ bool worker_run(struct loop *l, const struct worker_job *job, struct err *e)
         ends[0] = ends[1] = -1;
         goto out;
     }
-    const char *argv[] = {os_self(a), "--worker", job->kind, NULL};
-    const int fds[] = {job->package, job->directory, ends[1]};
+    const char *argv[] = {os_self(a), "--worker", job->task, NULL};
+    int fds[1 + WORKER_FDS_MAX] = {ends[1]};
+    if (job->fd_count > WORKER_FDS_MAX) {
+        err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "too many descriptors for a worker");
+        goto out;
+    }
+    for (size_t i = 0; i < job->fd_count; i++)
+        fds[1 + i] = job->fds[i];
     struct child_spec spec = {.argv = argv,
                               .dir = -1,
                               .input = job->request->data,
                               .input_len = job->request->len,
                               .fds = fds,
-                              .fd_count = 3,
+                              .fd_count = 1 + job->fd_count,
                               .timeout_ms = job->timeout_ms,
                               .line = heard,
                               .started = job->started,
@@ -319,13 +366,13 @@ bool worker_run(struct loop *l, const struct worker_job *job, struct err *e)
     if (t.failed)
         goto out;
     if (stopped)
-        err_set(e, ERR_STOPPED, CAUSE_STOPPED, "unpacking was stopped");
+        err_set(e, ERR_STOPPED, CAUSE_STOPPED, "%s was stopped", doing);
     else if (end.timed_out)
-        err_set(e, ERR_TIMEOUT, CAUSE_TIMEOUT, "unpacking took longer than %llu s",
+        err_set(e, ERR_TIMEOUT, CAUSE_TIMEOUT, "%s took longer than %llu s", doing,
                 (unsigned long long)(job->timeout_ms / 1000));
     else if (!t.done || end.exit_code != 0) {
         char how[64];
-        err_set(e, ERR_CHILD, CAUSE_INTERNAL, "the worker that unpacks %s",
+        err_set(e, ERR_CHILD, CAUSE_INTERNAL, "the process for %s %s", doing,
                 child_end_text(&end, how, sizeof how));
         e->code = end.signal != 0 ? -end.signal : end.started ? end.exit_code : -1000;
     } else {

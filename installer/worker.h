@@ -1,12 +1,17 @@
 /* worker: the program started again, with few rights, to handle foreign bytes.
  *
- * Started as "SELF --worker KIND" with three descriptors: 3 the package (read only), 4 a directory it may
- * write beneath (or a read-only one), 5 the control pipe. The request comes on standard input. Answers are
- * records on the control pipe: type, length, fields. The parent takes nothing on trust: unknown types, fields
- * of the wrong size, text with control bytes and records over WORKER_RECORD_MAX end the conversation.
- * A worker whose parent is gone ends at its next sign of life, within a few megabytes of work.
+ * Started as "SELF --worker TASK". What TASK is, and the cage it runs in (core/os.h), is fixed by the table
+ * in task.c; nothing that is sent can change it. Descriptors: 3 the control pipe, then those of the job from
+ * 4 on. The request comes on standard input. Answers are records on the control pipe: type, length, fields.
+ * The parent takes nothing on trust: unknown types, fields of the wrong size, text with control bytes and
+ * records over WORKER_RECORD_MAX end the conversation. A worker whose parent is gone ends at its next sign of
+ * life, within a few megabytes of work.
  *
- * A test program takes part by handing "--worker KIND" in its main to worker_main: os_self() is the test. */
+ * A new kind of foreign bytes takes three things: a function that reads the request and the descriptors and
+ * speaks with worker_send (the task, a row in task.c), a worker_record_fn that takes its records and believes
+ * none of them, and a call of worker_run between. installer/parse.c has small examples.
+ *
+ * A test program takes part by handing "--worker TASK" in its main to worker_main: os_self() is the test. */
 #ifndef INSTALLER_WORKER_H
 #define INSTALLER_WORKER_H
 #include "core/buf.h"
@@ -14,7 +19,7 @@
 #include <sys/types.h>
 
 #define WORKER_RECORD_MAX  (64 * (size_t)1024)
-#define WORKER_REQUEST_MAX (4 * (size_t)1024 * 1024)
+#define WORKER_REQUEST_MAX (5 * (size_t)1024 * 1024)
 #define WORKER_TYPES       16 /* the first type of record a job may define */
 
 /* --- records, written and read by both sides --------------------------------------------------------- */
@@ -38,12 +43,21 @@ bool worker_end(struct worker_fields *f); /* all read and nothing bad */
 
 /* --- the worker's side -------------------------------------------------------------------------------- */
 
-#define WORKER_PACKAGE   3
-#define WORKER_DIRECTORY 4
-#define WORKER_CONTROL   5
+#define WORKER_CONTROL 3
+#define WORKER_FIRST   4 /* the first descriptor of the job */
 
-/* Be the worker. Returns the exit status for main. kind: "unpack". */
-int worker_main(const char *kind);
+struct worker_task {
+    const char *name;
+    bool unpacks;                      /* which cage; descriptor WORKER_FIRST + 1 is then its directory */
+    uint64_t memory, cpu_s, file_size; /* limits, see os_cage */
+    void (*prepare)(void);             /* with all rights, before a foreign byte is read; may be NULL */
+    bool (*work)(const struct buf *request, struct err *e);
+};
+
+/* Be the worker for the task of that name in task.c. Does not return but for an unknown name. */
+int worker_main(const char *name);
+/* Be the worker for this task. */
+void worker_serve(const struct worker_task *task);
 
 /* Send one record. Does not return when the parent is gone. */
 void worker_send(unsigned type, const struct buf *fields);
@@ -56,16 +70,19 @@ void worker_alive(void);
 typedef bool worker_record_fn(void *ctx, unsigned type, struct worker_fields *f, struct err *e);
 
 struct worker_job {
-    const char *kind;
+    const char *task;
     const struct buf *request;
-    int package, directory;
+    const int *fds; /* borrowed; WORKER_FIRST and following there, in this order */
+    size_t fd_count;
     uint64_t timeout_ms;
     worker_record_fn *record;
     void (*started)(void *ctx, pid_t pid); /* may be NULL */
     void *ctx;
 };
+#define WORKER_FDS_MAX 4
 
 /* Run the job to its end, turning loop. Succeeds when the worker said it was done. Fails with what the worker
- * reported, with what record refused, ERR_TIMEOUT, ERR_STOPPED, or ERR_CHILD when it died. */
+ * reported, with what record refused, ERR_TIMEOUT, ERR_STOPPED, or ERR_CHILD when it died. What the platform
+ * lacks of a cage is logged, once in the life of this process. */
 CHECKED bool worker_run(struct loop *l, const struct worker_job *job, struct err *e);
 #endif

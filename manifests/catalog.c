@@ -1,5 +1,5 @@
-/* One pass over the catalog fills five tables; only name, version, update_for, requires, autoremove and
- * receipts are looked at. Nobody outside this file knows where the text of an item is. */
+/* One pass over the outline fills five tables. Nobody outside this file knows that an item is decoded late.
+ */
 #include "manifests/catalog.h"
 #include "manifests/names.h"
 #include "manifests/version.h"
@@ -11,15 +11,17 @@ struct bucket {
     size_t by_version_count;
 };
 
-struct item { /* an entry and its text; the entry is what others see */
+struct item { /* an entry and what became of its text; the entry is what others see */
     struct catalog_entry entry;
-    const struct value *dict;
-    const struct value *receipts;
+    const struct value *dict;     /* once it was asked for */
+    const struct value *receipts; /* the same */
+    bool receipts_asked;
 };
 
 struct catalog {
     struct arena *a;
     const char *name;
+    const struct outline *outline;
     catalog_warn_fn *warn;
     void *ctx;
     struct names *named, *updates, *dependents; /* string -> struct bucket */
@@ -67,19 +69,18 @@ static void file_references(struct catalog *c, struct names *table, const struct
         file_under(c->a, table, names_nfc(c->a, value_str(value_at(refs, i))), entry);
 }
 
-static void add(struct catalog *c, const struct value *dict, size_t position)
+static void add(struct catalog *c, size_t position)
 {
     struct pkginfo_brief brief;
+    const struct value *dict = outline_brief(c->a, c->outline, position);
 
-    if (value_type(dict) != VALUE_DICT || !pkginfo_brief(c->a, dict, &brief)) {
+    if (!dict || !pkginfo_brief(c->a, dict, &brief)) {
         c->warn(c->ctx, arena_printf(c->a, "catalog %s: item %zu has no name and is left out", c->name,
                                      position + 1));
         return;
     }
     struct item *item = arena_alloc(c->a, sizeof *item);
     struct catalog_entry *entry = &item->entry;
-    item->dict = dict;
-    item->receipts = brief.receipts;
     *entry = (struct catalog_entry){.name = brief.name,
                                     .spelled = brief.spelled,
                                     .version = brief.version,
@@ -94,28 +95,24 @@ static void add(struct catalog *c, const struct value *dict, size_t position)
     file_references(c, c->dependents, brief.requires, entry);
     if (brief.autoremove)
         push(c->a, &c->autoremove, entry);
-    if (value_count(brief.receipts) > 0)
+    if (outline_has_receipts(c->outline, position))
         push(c->a, &c->with_receipts, entry);
 }
 
-struct catalog *catalog_load(struct arena *a, const char *name, const struct value *array,
-                             catalog_warn_fn *warn, void *ctx, struct err *e)
+struct catalog *catalog_load(struct arena *a, const char *name, const struct outline *o,
+                             catalog_warn_fn *warn, void *ctx)
 {
-    if (!array || value_type(array) != VALUE_ARRAY) {
-        err_set(e, ERR_FORMAT, CAUSE_FORMAT, "catalog %s: an array is needed, found %s", name,
-                value_type_name(array));
-        return NULL;
-    }
     struct catalog *c = arena_alloc(a, sizeof *c);
     *c = (struct catalog){.a = a,
                           .name = name,
+                          .outline = o,
                           .warn = warn,
                           .ctx = ctx,
                           .named = names_open(a),
                           .updates = names_open(a),
                           .dependents = names_open(a)};
-    for (size_t i = 0; i < value_count(array); i++)
-        add(c, value_at(array, i), i);
+    for (size_t i = 0; i < outline_count(o); i++)
+        add(c, i);
     return c;
 }
 
@@ -206,15 +203,26 @@ struct catalog_list catalog_versions(struct catalog *c, const char *name)
     return (struct catalog_list){b->by_version, b->by_version_count};
 }
 
+static const struct value *dict_of(const struct catalog_entry *entry, struct err *e)
+{
+    struct item *item = item_of(entry);
+
+    if (!item->dict)
+        item->dict = outline_item(entry->catalog->a, entry->catalog->outline, entry->position, e);
+    return item->dict;
+}
+
 const struct pkginfo *catalog_pkginfo(struct catalog_entry *entry)
 {
     struct catalog *c = entry->catalog;
-    const char *warning;
+    const char *warning = NULL;
     struct err e = {0};
 
     if (entry->pkginfo || entry->unusable)
         return entry->pkginfo;
-    entry->pkginfo = pkginfo_decode(c->a, item_of(entry)->dict, c->name, entry->position, &warning, &e);
+    const struct value *dict = dict_of(entry, &e);
+    if (dict)
+        entry->pkginfo = pkginfo_decode(c->a, dict, c->name, entry->position, &warning, &e);
     if (!entry->pkginfo) {
         entry->unusable = arena_strdup(c->a, e.text);
         c->warn(c->ctx, arena_printf(c->a, "catalog %s: item %zu, %s: %s", c->name, entry->position + 1,
@@ -226,12 +234,32 @@ const struct pkginfo *catalog_pkginfo(struct catalog_entry *entry)
     return entry->pkginfo;
 }
 
-const struct value *catalog_receipts(const struct catalog_entry *entry)
+const struct value *catalog_receipts(struct catalog_entry *entry)
 {
-    return item_of(entry)->receipts;
+    struct item *item = item_of(entry);
+    struct arena *a = entry->catalog->a;
+    struct pkginfo_brief brief;
+
+    if (!item->receipts_asked) {
+        item->receipts_asked = true;
+        struct value *dict = value_new_dict(a);
+        value_set(a, dict, pkginfo_brief_keys[PKGINFO_BRIEF_NAME], value_new_str(a, entry->spelled));
+        value_set(a, dict, pkginfo_brief_keys[PKGINFO_BRIEF_RECEIPTS],
+                  outline_receipts(a, entry->catalog->outline, entry->position));
+        if (pkginfo_brief(a, dict, &brief))
+            item->receipts = brief.receipts;
+    }
+    return item->receipts;
 }
 
 bool catalog_same(const struct catalog_entry *one, const struct catalog_entry *other)
 {
-    return one == other || value_equal(item_of(one)->dict, item_of(other)->dict);
+    struct err e;
+    const struct value *a, *b;
+
+    if (one == other)
+        return true;
+    a = dict_of(one, &e);
+    b = dict_of(other, &e);
+    return a && b && value_equal(a, b);
 }

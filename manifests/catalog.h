@@ -5,6 +5,7 @@
  * and references are given in canonical composition (names_nfc). */
 #ifndef MANIFESTS_CATALOG_H
 #define MANIFESTS_CATALOG_H
+#include "manifests/outline.h"
 #include "manifests/pkginfo.h"
 
 struct catalog;
@@ -28,10 +29,11 @@ struct catalog_list {
 
 typedef void catalog_warn_fn(void *ctx, const char *sentence);
 
-/* Index array (an array of dictionaries). Entries that are no dictionary or have no name are left out, and
- * said. Fails with ERR_FORMAT when it is no array at all. */
-struct catalog *catalog_load(struct arena *a, const char *name, const struct value *array,
-                             catalog_warn_fn *warn, void *ctx, struct err *e);
+/* Index the items of o, which is borrowed. Those that are no dictionary or have no name are left out, and
+ * said.
+ */
+struct catalog *catalog_load(struct arena *a, const char *name, const struct outline *o,
+                             catalog_warn_fn *warn, void *ctx);
 
 const char *catalog_name(const struct catalog *c);
 
@@ -42,12 +44,12 @@ struct catalog_list catalog_named(const struct catalog *c, const char *name);  /
 struct catalog_list catalog_updates(const struct catalog *c, const char *ref); /* update_for contains ref */
 struct catalog_list catalog_dependents(const struct catalog *c, const char *ref); /* requires contains ref */
 struct catalog_list catalog_autoremove(const struct catalog *c);
-struct catalog_list catalog_with_receipts(const struct catalog *c);
+struct catalog_list catalog_with_receipts(const struct catalog *c); /* the key is there, well-formed or not */
 
 /* The item, decoded at the first call. NULL: it cannot be used (said once). */
 const struct pkginfo *catalog_pkginfo(struct catalog_entry *entry);
-/* The receipts of an item without decoding it: array of dictionaries, or NULL. */
-const struct value *catalog_receipts(const struct catalog_entry *entry);
+/* The receipts of an item without decoding the rest: array of dictionaries, or NULL. */
+const struct value *catalog_receipts(struct catalog_entry *entry);
 /* Is it the same item, in every key and value? */
 bool catalog_same(const struct catalog_entry *one, const struct catalog_entry *other);
 #endif

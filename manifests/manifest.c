@@ -21,6 +21,8 @@ struct walk {
     const struct manifest_source *from;
     struct section *first, **last;
     size_t count, mentions;
+    struct section *first_passed, **last_passed;
+    size_t passed_count;
     struct names *fetched; /* name -> struct included */
     const char **names;
     size_t name_count;
@@ -108,19 +110,40 @@ static void take_extension(struct walk *w, const struct manifest_section *s)
                                                   s->manifest, value_type_name(handoff)));
 }
 
-static bool condition_holds(struct walk *w, const struct manifest_section *s, const char *condition)
+static struct manifest_condition *judge(struct walk *w, const struct manifest_section *s, const char *text)
 {
+    struct manifest_condition *c = arena_alloc(w->a, sizeof *c);
     struct value *facts = w->from->facts ? value_copy(w->a, w->from->facts) : value_new_dict(w->a);
-    bool result = false;
     struct err e = {0};
 
+    *c = (struct manifest_condition){.text = text, .catalogs = s->catalogs, .outer = s->why};
     value_set(w->a, facts, "catalogs", s->catalogs);
-    if (!predicate_eval(condition, facts, w->from->now, &result, &e)) {
+    if (!predicate_eval(text, facts, w->from->now, &c->holds, &e)) {
+        c->holds = false;
+        c->error = arena_strdup(w->a, e.text);
         w->from->warn(w->from->self, arena_printf(w->a, "manifest %s: condition “%s”: %s; taken as false",
-                                                  s->manifest, condition, e.text));
-        return false;
+                                                  s->manifest, text, e.text));
     }
-    return result;
+    return c;
+}
+
+/* The conditions inside one that does not hold are not judged; their depth is that of the property list. */
+static void pass_over(struct walk *w, const struct manifest_section *s)
+{
+    const struct value *items = props_dicts(s->dict, "conditional_items");
+
+    if (w->passed_count == LIMIT_SECTIONS)
+        return;
+    struct section *entry = arena_alloc(w->a, sizeof *entry);
+    entry->here = *s;
+    *w->last_passed = entry;
+    w->last_passed = &entry->next;
+    w->passed_count++;
+    for (size_t i = 0; i < value_count(items); i++) {
+        struct manifest_section inner = *s;
+        inner.dict = value_at(items, i);
+        pass_over(w, &inner);
+    }
 }
 
 static bool walk_dict(struct walk *w, struct manifest_section s, struct err *e);
@@ -135,7 +158,7 @@ static bool include(struct walk *w, const struct manifest_section *by, const cha
                        by->manifest, name, wrong);
     for (size_t i = 0; i < w->depth; i++)
         if (strcmp(w->chain[i], name) == 0)
-            return err_set(e, ERR_FORMAT, CAUSE_LOOP, "manifest %s includes itself: %s", name, way);
+            return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "manifest %s includes itself: %s", name, way);
     if (w->depth == LIMIT_INCLUDE_DEPTH)
         return err_set(e, ERR_LIMIT, CAUSE_LIMIT, "manifest %s: included more than %d deep", way,
                        LIMIT_INCLUDE_DEPTH);
@@ -155,11 +178,13 @@ static bool include(struct walk *w, const struct manifest_section *by, const cha
         w->names[w->name_count++] = name;
     }
     w->chain[w->depth++] = name;
-    bool ok = walk_dict(
-        w,
-        (struct manifest_section){
-            .dict = known->dict, .manifest = way, .condition = by->condition, .catalogs = by->catalogs},
-        e);
+    bool ok = walk_dict(w,
+                        (struct manifest_section){.dict = known->dict,
+                                                  .manifest = way,
+                                                  .condition = by->condition,
+                                                  .why = by->why,
+                                                  .catalogs = by->catalogs},
+                        e);
     w->depth--;
     return ok;
 }
@@ -184,11 +209,14 @@ static bool walk_conditions(struct walk *w, const struct manifest_section *s, st
                                        s->manifest, i));
             continue;
         }
-        if (!condition_holds(w, s, condition))
-            continue;
         struct manifest_section inner = *s;
         inner.dict = item;
         inner.condition = s->condition ? arena_printf(w->a, "%s AND %s", s->condition, condition) : condition;
+        inner.why = judge(w, s, condition);
+        if (!inner.why->holds) {
+            pass_over(w, &inner);
+            continue;
+        }
         if (!walk_dict(w, inner, e))
             return false;
     }
@@ -233,6 +261,16 @@ static bool walk_dict(struct walk *w, struct manifest_section s, struct err *e)
     return true;
 }
 
+static const struct manifest_section *flat(struct arena *a, const struct section *first, size_t count)
+{
+    struct manifest_section *all = arena_array(a, count + 1, sizeof *all);
+    size_t n = 0;
+
+    for (const struct section *s = first; s; s = s->next)
+        all[n++] = s->here;
+    return all;
+}
+
 struct manifest_tree *manifest_resolve(struct arena *a, const struct manifest_source *from,
                                        const char *primary, const struct value *dict, struct err *e)
 {
@@ -249,6 +287,7 @@ struct manifest_tree *manifest_resolve(struct arena *a, const struct manifest_so
                      .profile_names = names_open(a)};
 
     w.last = &w.first;
+    w.last_passed = &w.first_passed;
     if (value_count(props_strings(dict, "catalogs")) == 0) {
         err_set(e, ERR_FORMAT, CAUSE_FORMAT, "manifest %s has no catalogs", primary);
         return NULL;
@@ -262,12 +301,10 @@ struct manifest_tree *manifest_resolve(struct arena *a, const struct manifest_so
         return NULL;
 
     struct manifest_tree *tree = arena_alloc(a, sizeof *tree);
-    struct manifest_section *sections = arena_array(a, w.count, sizeof *sections);
-    size_t n = 0;
-    for (const struct section *s = w.first; s; s = s->next)
-        sections[n++] = s->here;
-    *tree = (struct manifest_tree){.sections = sections,
-                                   .count = n,
+    *tree = (struct manifest_tree){.sections = flat(a, w.first, w.count),
+                                   .count = w.count,
+                                   .passed_over = flat(a, w.first_passed, w.passed_count),
+                                   .passed_over_count = w.passed_count,
                                    .catalogs = w.catalogs,
                                    .names = w.names,
                                    .name_count = w.name_count,

@@ -7,10 +7,19 @@
 #define MANIFESTS_MANIFEST_H
 #include "manifests/props.h"
 
+struct manifest_condition { /* of a dictionary in conditional_items */
+    const char *text;
+    bool holds;
+    const char *error;            /* why it could not be judged (it is taken as false), or NULL */
+    const struct value *catalogs; /* what it saw as `catalogs` */
+    const struct manifest_condition *outer;
+};
+
 struct manifest_section { /* a manifest, or a dictionary of conditional_items whose condition holds */
     const struct value *dict;
-    const char *manifest;         /* "site_default > groups/eng" */
-    const char *condition;        /* NULL, or the condition that holds; nested ones joined by " AND " */
+    const char *manifest;  /* "site_default > groups/eng" */
+    const char *condition; /* NULL, or the condition that holds; nested ones joined by " AND " */
+    const struct manifest_condition *why; /* the innermost of them, or NULL */
     const struct value *catalogs; /* those that are searched for its items: own or inherited, never empty */
 };
 
@@ -26,6 +35,10 @@ struct manifest_source {
 struct manifest_tree {
     const struct manifest_section *sections; /* in the order in which they are processed */
     size_t count;
+    /* Dictionaries whose condition, or one around it, does not hold: for explaining. What they include is not
+     * looked at. No more than LIMIT_SECTIONS are kept. */
+    const struct manifest_section *passed_over;
+    size_t passed_over_count;
     const struct value *catalogs; /* array of the lists of catalogs, in the order in which Munki meets them */
     const char **names;           /* manifests used, NULL at the end */
     size_t name_count;

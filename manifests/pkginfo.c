@@ -99,6 +99,9 @@ static int64_t size_kb(const struct value *dict, const char *key)
     return kb < 0 ? -1 : kb;
 }
 
+const char *const pkginfo_brief_keys[] = {"name",       "version",  "update_for", "requires",
+                                          "autoremove", "receipts", NULL};
+
 bool pkginfo_brief(struct arena *a, const struct value *dict, struct pkginfo_brief *out)
 {
     struct decoding quiet = {.a = a};

@@ -88,7 +88,10 @@ struct pkginfo {
 struct pkginfo *pkginfo_decode(struct arena *a, const struct value *dict, const char *catalog,
                                size_t position, const char **warning, struct err *e);
 
-/* What an index of a catalog needs to know of an item, without decoding it. */
+/* What an index of a catalog needs to know of an item, without decoding it, and the keys that say it. */
+extern const char *const pkginfo_brief_keys[];                                  /* NULL at the end */
+enum { PKGINFO_BRIEF_NAME, PKGINFO_BRIEF_VERSION, PKGINFO_BRIEF_RECEIPTS = 5 }; /* places among them */
+
 struct pkginfo_brief {
     const char *name;               /* NFC */
     const char *spelled;            /* as it is written */
@@ -99,7 +102,7 @@ struct pkginfo_brief {
     bool autoremove;
 };
 
-/* false: the item has no name and cannot be spoken of. */
+/* dict may be whole or have just these keys. false: the item has no name and cannot be spoken of. */
 bool pkginfo_brief(struct arena *a, const struct value *dict, struct pkginfo_brief *out);
 
 /* The package identifier of an entry of receipts that has a version too, else NULL. */

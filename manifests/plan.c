@@ -188,6 +188,7 @@ static void init(struct plan_work *w)
     w->frames = names_open(a);
     w->warned = names_open(a);
     w->processed_install_names = names_open(a);
+    w->kept = names_open(a);
     plan_entries_init(a, &w->installs);
     plan_entries_init(a, &w->removals);
     plan_entries_init(a, &w->optional);

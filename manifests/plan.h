@@ -2,6 +2,7 @@
  * remembers the answers; the same answers give the same plan, byte for byte. */
 #ifndef MANIFESTS_PLAN_H
 #define MANIFESTS_PLAN_H
+#include "manifests/outline.h"
 #include "manifests/pkginfo.h"
 
 enum plan_state { PLAN_ABSENT, PLAN_THIS, PLAN_NEWER }; /* 8.1 */
@@ -25,10 +26,10 @@ struct plan_download {
  * plan's own memory, except space. */
 struct world {
     void *self;
-    /* Dictionary of a manifest, array of a catalog. Fails with ERR_NOT_FOUND when the server says so (an
+    /* Dictionary of a manifest, items of a catalog. Fails with ERR_NOT_FOUND when the server says so (an
      * included manifest: fatal; a catalog: a warning), else ERR_NET, ERR_FORMAT, … (fatal). */
     bool (*manifest)(void *self, const char *name, const struct value **dict, struct err *e);
-    bool (*catalog)(void *self, const char *name, const struct value **array, struct err *e);
+    bool (*catalog)(void *self, const char *name, const struct outline **items, struct err *e);
 
     enum plan_state (*installed)(void *self, const struct pkginfo *p); /* 8.1 */
     bool (*some_version)(void *self, const struct pkginfo *p);         /* 8.2 */

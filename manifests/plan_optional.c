@@ -55,7 +55,7 @@ static void add(struct plan_work *w, const struct offer *o)
     const struct pkginfo *p = o->p;
     struct value *dict = value_new_dict(w->a);
     int64_t size = p->size_kb >= 0 ? p->size_kb : 0;
-    const char *own_note = props_str(p->raw, "note"), *note = o->note;
+    const char *own = props_str(p->raw, "note"), *own_note = own && own[0] ? own : NULL, *note = o->note;
     bool needs_update = o->needs_update, update_available = o->update_available;
 
     plan_copy(w->a, dict, p, first_keys);
@@ -77,7 +77,7 @@ static void add(struct plan_work *w, const struct offer *o)
               value_new_int(w->a, p->installed_kb >= 0 ? p->installed_kb : size));
     plan_copy(w->a, dict, p, last_keys);
 
-    if (own_note && own_note[0]) {
+    if (own_note) {
         note = note ? note : own_note;
     } else if ((needs_update || !o->installed) && !note && !o->staged && !plan_has_space(w, p, false)) {
         note = "Insufficient disk space to download and install.";

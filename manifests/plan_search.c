@@ -14,14 +14,14 @@ static void warn(void *ctx, const char *sentence)
 
 static bool load(struct plan_work *w, const char *name, struct err *e)
 {
-    const struct value *array = NULL;
+    const struct outline *outline = NULL;
     struct err why = {0};
 
     if (names_has(w->catalogs, name))
         return true;
     if (w->catalog_count++ == LIMIT_CATALOGS)
         return err_set(e, ERR_LIMIT, CAUSE_LIMIT, "catalog %s: more than %d catalogs", name, LIMIT_CATALOGS);
-    if (!w->world->catalog(w->world->self, name, &array, &why)) {
+    if (!w->world->catalog(w->world->self, name, &outline, &why)) {
         if (why.kind != ERR_NOT_FOUND) {
             if (e)
                 *e = why;
@@ -32,9 +32,7 @@ static bool load(struct plan_work *w, const char *name, struct err *e)
         names_put(w->catalogs, name, &missing);
         return true;
     }
-    struct catalog *c = catalog_load(w->a, name, array, warn, w, e);
-    if (!c)
-        return false;
+    struct catalog *c = catalog_load(w->a, name, outline, warn, w);
     names_put(w->catalogs, name, c);
     if (!w->loaded)
         w->loaded = arena_array(w->a, LIMIT_CATALOGS, sizeof(struct catalog *));

@@ -1,9 +1,8 @@
 /* Questions to the world, each asked once: an item that stands in several catalogs word for word is one item
  * here, and its check scripts run once. */
 #include "core/text.h"
+#include "manifests/applies.h"
 #include "manifests/plan_internal.h"
-#include "manifests/predicate.h"
-#include "manifests/version.h"
 
 #define SLACK_KB 102400             /* of free space that an installation must leave */
 #define SANE_KB  ((int64_t)1 << 40) /* sizes above it count as this: sums must not overflow */
@@ -84,48 +83,16 @@ bool plan_evidence(struct plan_work *w, struct catalog_entry *item)
     return known->evidence;
 }
 
-static bool architecture_fits(const struct plan_work *w, const struct pkginfo *p)
-{
-    if (value_count(p->architectures) == 0 || value_has_str(p->architectures, w->in->arch))
-        return true;
-    return strcmp(w->in->arch, "i386") == 0 && w->in->x86_64_capable &&
-           value_has_str(p->architectures, "x86_64");
-}
-
-static const char *rejected(struct plan_work *w, const struct pkginfo *p, bool any_os)
-{
-    const struct plan_input *in = w->in;
-
-    if (p->minimum_munki && version_compare(in->munki_version, p->minimum_munki) < 0)
-        return arena_printf(w->a, "minimum_munki_version is %s, this is %s", p->minimum_munki,
-                            in->munki_version);
-    if (!any_os && p->minimum_os && p->minimum_os[0] && version_compare(in->os_version, p->minimum_os) < 0)
-        return arena_printf(w->a, "minimum_os_version is %s, this Mac has %s", p->minimum_os, in->os_version);
-    if (p->maximum_os && p->maximum_os[0] && version_compare(in->os_version, p->maximum_os) > 0)
-        return arena_printf(w->a, "maximum_os_version is %s, this Mac has %s", p->maximum_os, in->os_version);
-    if (!architecture_fits(w, p))
-        return arena_printf(w->a, "supported_architectures does not contain %s", in->arch);
-    if (p->condition) {
-        bool result = false;
-        struct err e = {0};
-        if (!predicate_eval(p->condition, in->facts, in->now, &result, &e)) {
-            plan_warn(w, "catalog %s: %s %s: installable_condition “%s”: %s; taken as false", p->catalog,
-                      p->name, p->version, p->condition, e.text);
-            result = false;
-        }
-        if (!result)
-            return arena_printf(w->a, "installable_condition “%s” does not hold", p->condition);
-    }
-    return NULL;
-}
-
 const char *plan_rejected(struct plan_work *w, struct catalog_entry *item, bool any_os)
 {
     struct plan_answers *known = answers(w, item);
     const struct pkginfo *p = catalog_pkginfo(item);
 
     if (ask(known, any_os ? ASKED_APPLIES_ANY_OS : ASKED_APPLIES)) {
-        const char *why = rejected(w, p, any_os);
+        const char *broken, *why = applies_why_not(w->a, w->in, p, any_os, &broken);
+        if (broken)
+            plan_warn(w, "catalog %s: %s %s: installable_condition “%s”: %s; taken as false", p->catalog,
+                      p->name, p->version, p->condition, broken);
         known->rejected[any_os] = why ? arena_printf(w->a, "%s %s in catalog %s does not apply: %s", p->name,
                                                      p->version, p->catalog, why)
                                       : NULL;

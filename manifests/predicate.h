@@ -9,4 +9,14 @@
  * and depth for any text. */
 CHECKED bool predicate_eval(const char *text, const struct value *facts, time_t now, bool *result,
                             struct err *e);
+
+/* The facts that text speaks of ("os_vers_major", "applications.bundleid"), each once in the order of the
+ * text, with their values: for explaining a condition, not for judging it. Nothing where it does not parse.
+ */
+struct predicate_fact {
+    const char *name;
+    const struct value *value; /* NULL: this Mac has no such fact */
+};
+const struct predicate_fact *predicate_facts(struct arena *a, const char *text, const struct value *facts,
+                                             size_t *count);
 #endif

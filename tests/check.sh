@@ -44,12 +44,18 @@ part 'build'                   "$MAKE" -s -j"$J" all test-programs
 part 'lint'                    "$MAKE" -s lint
 part 'unit tests'              "$MAKE" -s check-unit
 part 'recorded cases'          "$MAKE" -s check-cases
+part 'random repositories'     "$MAKE" -s check-property
+part 'real repositories'       "$MAKE" -s check-samples
 part 'end to end'              "$MAKE" -s check-e2e
+part 'around a run'            "$MAKE" -s check-around
+part 'decisions explained'     "$MAKE" -s check-why
 part 'packages end to end'     "$MAKE" -s check-package
 part 'faults'                  "$MAKE" -s check-fault
 part 'sanitizer build'         "$MAKE" -s -j"$J" SAN=address,undefined all test-programs replay-programs
 part 'sanitizers: unit tests'  "$MAKE" -s SAN=address,undefined check-unit
 part 'sanitizers: cases'       "$MAKE" -s SAN=address,undefined check-cases
+part 'sanitizers: real repos'  "$MAKE" -s SAN=address,undefined check-samples
+[ -z "${SWEEP:-}" ] || part 'sanitizers: random repos' "$MAKE" -s SAN=address,undefined check-property
 part 'sanitizers: corpora'     "$MAKE" -s SAN=address,undefined check-fuzz
 
 echo

@@ -10,6 +10,10 @@ skipped, with their reason. Prints "N passed, N failed, N skipped"; exits 1 when
 What is no decision is left out of the comparison: download speed, the wording of a failed download's note, and
 two keys that Munki 6 adds in memory (VersionString equal to CFBundleShortVersionString, apple_item of removals).
 Any expected.alt-N.plist is as right as expected.plist.
+
+Catalogs are read by their outline where they are XML, and decoded whole where they are binary: each case that is
+not served over http is decided once more with its catalogs turned into binary property lists, and InstallInfo
+must be the same byte for byte.
 """
 import argparse
 import concurrent.futures
@@ -22,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import xml.parsers.expat
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROJECT = os.path.dirname(os.path.dirname(HERE))
@@ -107,6 +112,31 @@ def differences(want, got, where=""):
     return [] if want == got else ["%s: %r, expected %r" % (where, got, want)]
 
 
+def as_trees(case, options, prefs, scratch, root):
+    """None when the decision is the same with binary catalogs, else sentences."""
+    folder = os.path.join(scratch, "catalogs")
+    os.mkdir(folder)
+    for name in os.listdir(os.path.join(case, "repo", "catalogs")):
+        try:
+            items = load(os.path.join(case, "repo", "catalogs", name))
+        except (OSError, ValueError, plistlib.InvalidFileException, xml.parsers.expat.ExpatError):
+            continue  # what is no property list stays what it is
+        with open(os.path.join(folder, name), "wb") as f:
+            plistlib.dump(items, f, fmt=plistlib.FMT_BINARY, sort_keys=False)
+    answers = []
+    for url in (None, "file://" + folder + "/"):
+        with open(os.path.join(scratch, "prefs.plist"), "wb") as f:
+            plistlib.dump(dict(prefs, CatalogURL=url) if url else prefs, f)
+        out = os.path.join(scratch, "decided")
+        done = subprocess.run(
+            [options.program, "check", "--quiet", "--scripts", "run", "--repo", "file://" + case + "/repo", "--prefs",
+             os.path.join(scratch, "prefs.plist"), "--facts", os.path.join(case, "facts.plist"), "--root", root,
+             "--output", out], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            timeout=TIME_LIMIT, check=False)
+        answers.append((done.returncode, open(out, "rb").read() if os.path.exists(out) else None))
+    return None if answers[0] == answers[1] else ["another decision with catalogs that are decoded whole"]
+
+
 def replay(case, options, base):
     """None when right, else sentences."""
     prefs = load(os.path.join(case, "prefs.plist"))
@@ -158,6 +188,8 @@ def replay(case, options, base):
             want, have = load(extra).get("ManifestName"), load(report).get("ManifestName")
             if want is not None and want != have:
                 best = ["manifest %r was chosen, expected %r" % (have, want)]
+        if best is None and not base and "CatalogURL" not in prefs:
+            best = as_trees(case, options, prefs, scratch, root)
         return best + tail if best else None
 
 

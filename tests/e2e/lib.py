@@ -9,6 +9,7 @@ import http.server
 import json
 import os
 import plistlib
+import re
 import shutil
 import signal
 import socket
@@ -171,6 +172,68 @@ class Mac:
             return plistlib.load(f)
 
 
+class Clock:
+    """The time of a run, in this test's hands (--clock). Whenever the program has nothing to do but wait it asks; policy(ms,
+    watched) says how many milliseconds pass, or None: none until advance() or until what it watches moves. Without a
+    policy time passes when nothing else could end the wait, so that a child or a server takes no time at all."""
+
+    def __init__(self, folder, start=1795485600, policy=None):
+        self.path = folder + '/clock'
+        self.policy = policy or (lambda ms, watched: ms if watched == 0 else None)
+        self.wall, self.passed, self.open = start * 1000, 0, None
+        self.lock, self.connection, self.gone = threading.Condition(), None, False
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(self.path)
+        self.socket.listen(4)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            connection.sendall(b'start %d\n' % self.wall)
+            self.connection, self.gone = connection, False
+            try:
+                for line in connection.makefile('r'):
+                    _, n, ms, watched = line.split()
+                    with self.lock:
+                        self.open = (int(n), int(ms))
+                        passes = self.policy(int(ms), int(watched))
+                        if passes is not None:
+                            self.answer(passes)
+                        self.lock.notify_all()
+            except OSError:
+                pass  # it left, or was killed
+            with self.lock:
+                self.open, self.gone = None, True
+                self.lock.notify_all()
+            connection.close()
+
+    def answer(self, ms):
+        n, _ = self.open
+        self.open = None
+        self.wall += ms
+        self.passed += ms
+        with contextlib.suppress(OSError):
+            self.connection.sendall(b'%d %d\n' % (n, ms))
+
+    def advance(self, seconds):
+        """Let so much time pass, in the steps in which it is asked for; or until the program ends."""
+        end = self.passed + seconds * 1000
+        while self.passed < end:
+            with self.lock:
+                if not self.lock.wait_for(lambda: self.open or self.gone, DEADLINE):
+                    raise AssertionError('the program does not wait')
+                if self.gone:
+                    return
+                self.answer(min(self.open[1], end - self.passed))
+
+    def close(self):
+        self.socket.close()
+
+
 def nginx_path():
     return shutil.which('nginx') or ('/usr/sbin/nginx' if os.path.exists('/usr/sbin/nginx') else None)
 
@@ -226,7 +289,7 @@ class Liar:
 
     def __init__(self, docroot, handlers):
         outer = self
-        self.hits = []
+        self.hits, self.posts = [], []
 
         class Handler(http.server.SimpleHTTPRequestHandler):
             protocol_version = 'HTTP/1.1'
@@ -240,6 +303,14 @@ class Liar:
                     if self.path.startswith(prefix):
                         return fn(self)
                 return super().do_GET()
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get('Content-Length', 0)))
+                outer.posts.append((self.path, dict(self.headers), body))
+                for prefix, fn in handlers.items():
+                    if self.path.startswith(prefix):
+                        return fn(self)
+                return answer(404)(self)
 
             def log_message(self, *args):
                 pass
@@ -264,6 +335,29 @@ def answer(status, body=b'', kind='text/html', headers=()):
         h.end_headers()
         h.wfile.write(body)
     return fn
+
+
+def expect(result, code, *sentences):
+    """The exit code, and each sentence (a regular expression) in what was said."""
+    out = result.out + result.err
+    assert result.code == code, 'exit %s, expected %s\n%s' % (result.code, code, result)
+    for s in sentences:
+        assert re.search(s, out), 'nothing like %r was said\n%s' % (s, result)
+    return result
+
+
+def read(path):
+    with open(path, errors='replace') as f:
+        return f.read()
+
+
+def program(path, text, mode=0o755):
+    """A shell script at path, its folder made."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, 'w') as f:
+        f.write('#!/bin/sh\n' + text)
+    os.chmod(path, mode)
+    return path
 
 
 def wait_for(condition, seconds=DEADLINE):
@@ -328,6 +422,13 @@ class World:
         s = Liar(self.repo.path, handlers)
         self.servers.append(s)
         return s
+
+    def clock(self, **kw):
+        folder = tempfile.mkdtemp(prefix='clock', dir=self.folder)
+        c = Clock(folder, **kw)
+        c.stop = c.close
+        self.servers.append(c)
+        return c
 
     def mac(self, url=None, name='mac'):
         os.makedirs(os.path.join(self.folder, name))

@@ -12,18 +12,9 @@ import subprocess
 import sys
 
 import lib
-from lib import answer, wait_for
+from lib import answer, expect, wait_for
 
 HTML = b'<!DOCTYPE html><html><head><title>Sign in to Wi-Fi</title></head><body>Welcome</body></html>'
-
-
-def expect(result, code, *sentences):
-    """The exit code, and each sentence (a regular expression) in what was said."""
-    said = result.out + result.err
-    assert result.code == code, 'exit %s, expected %s\n%s' % (result.code, code, result)
-    for s in sentences:
-        assert re.search(s, said), 'nothing like %r was said\n%s' % (s, result)
-    return result
 
 
 # --- the main job ---------------------------------------------------------------------------------------------

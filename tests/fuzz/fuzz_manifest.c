@@ -1,6 +1,7 @@
-/* Any bytes: no property list, or a repository and a Mac in one dictionary, of which a plan is made twice:
- * the same both times, and whole. Keys: manifests, catalogs (by name; the first manifest is the primary one),
- * installed (name: version), receipts (id: version), facts, self_serve, local, downloads (name: what fails).
+/* Any bytes: no property list, or a repository and a Mac in one dictionary, of which a plan is made twice,
+ * with catalogs as trees and as bytes: the same both times, and whole. Keys: manifests, catalogs (by name;
+ * the first manifest is the primary one), installed (name: version), receipts (id: version), facts,
+ * self_serve, local, downloads (name: what fails).
  */
 #include "core/limits.h"
 #include "manifests/plan.h"
@@ -19,10 +20,24 @@ static bool manifest(void *self, const char *name, const struct value **dict, st
     return *dict || err_set(e, ERR_NOT_FOUND, CAUSE_HTTP_4XX, "no such manifest");
 }
 
-static bool catalog(void *self, const char *name, const struct value **array, struct err *e)
+static struct arena *bytes_in; /* catalogs are given as bytes, in this arena; NULL: as trees */
+static struct arena *trees_in;
+
+static bool catalog(void *self, const char *name, const struct outline **items, struct err *e)
 {
-    *array = part(self, "catalogs", name);
-    return *array || err_set(e, ERR_NOT_FOUND, CAUSE_HTTP_4XX, "no such catalog");
+    const struct value *array = part(self, "catalogs", name);
+    struct buf bytes;
+    if (!array)
+        return err_set(e, ERR_NOT_FOUND, CAUSE_HTTP_4XX, "no such catalog");
+    if (!bytes_in)
+        return (*items = outline_of(trees_in, array, e)) != NULL;
+    buf_init(&bytes, LIMIT_PLIST);
+    if (props_encode(array, &bytes, e))
+        *items = outline_decode(bytes_in, arena_strndup(bytes_in, buf_str(&bytes), bytes.len), bytes.len, e);
+    else
+        *items = outline_of(bytes_in, array, e); /* nested too deep to be written */
+    buf_release(&bytes);
+    return *items != NULL;
 }
 
 static const char *installed_version(void *self, const struct pkginfo *p)
@@ -114,9 +129,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena *a = arena_open();
     struct err e = {0};
     const struct value *v = props_decode(a, data, size, &e);
+    trees_in = a;
+    bytes_in = NULL;
     const struct plan *p = v ? make(a, v, &e) : NULL;
 
     if (p) {
+        bytes_in = a;
         const struct plan *again = make(a, v, &e);
         struct buf one, other;
         if (!again)

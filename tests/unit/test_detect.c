@@ -436,6 +436,80 @@ static void all_applications(void **state)
     detect_free(d);
 }
 
+/* Munki 7.1: a receipt of a later macOS is not looked for */
+static void receipts_of_a_later_macos(void **state)
+{
+    static const char one[] =
+        "<key>receipts</key><array><dict><key>packageid</key><string>org.later</string>"
+        "<key>version</key><string>1</string><key>minimum_os_version</key>%s</dict></array>";
+    (void)state;
+    const char *later = arena_printf(memory, one, "<string>14.6</string>");
+    assert_int_equal(state_of(later), PLAN_THIS);
+    assert_true(some(later));
+    assert_string_equal(reason(later), "receipts[0]: org.later belongs to macOS 14.6, this is 14.5");
+    assert_int_equal(state_of(arena_printf(memory, one, "<string>14.5</string>")), PLAN_ABSENT);
+    assert_int_equal(state_of(arena_printf(memory, one, "<string></string>")), PLAN_ABSENT);
+    assert_int_equal(state_of(arena_printf(memory, one, "<real>15.0</real>")), PLAN_THIS);
+}
+
+static void tell(void *ctx, const char *what, const char *found, const char *says)
+{
+    char *all = ctx;
+    size_t n = strlen(all);
+    snprintf(all + n, 2048 - n, "%s|%s|%s\n", what, says, found);
+}
+
+static const char *explained(const char *inside, bool removal, bool scripts)
+{
+    struct detect_config c = config();
+    char all[2048] = "";
+    c.run_scripts = scripts;
+    struct detect *d = detect_open(&c);
+    detect_explain(d, item(inside), removal, tell, all);
+    detect_free(d);
+    return arena_strdup(memory, all);
+}
+
+/* What decides is told piece by piece, what does not is told as not asked. */
+static void each_piece_is_told(void **state)
+{
+#define TWO_FILES                                                                                            \
+    "<key>installs</key><array><dict><key>type</key><string>file</string><key>path</key><string>/told/here"  \
+    "</string></dict><dict><key>type</key><string>file</string><key>path</key><string>/told/gone</string>"   \
+    "</dict></array>"
+#define ONE_RECEIPT                                                                                          \
+    "<key>receipts</key><array><dict><key>packageid</key><string>org.told</string><key>version</key>"        \
+    "<string>2</string></dict></array>"
+    (void)state;
+    put("told/here", "");
+    put_receipt("org.told", "org.told", "3");
+    assert_string_equal(explained(TWO_FILES ONE_RECEIPT, false, true),
+                        "installs[0]|this version|/told/here is there\n"
+                        "installs[1]|absent|/told/gone is not there\n"
+                        "receipts|not asked|installs decides\n");
+    assert_string_equal(explained(ONE_RECEIPT, false, true),
+                        "receipts[0]|newer|org.told: 3 is newer than 2\n");
+    assert_string_equal(explained(TWO_FILES ONE_RECEIPT, true, true),
+                        "installs[0]|installed|/told/here is there\n"
+                        "installs[1]|not installed|/told/gone is not there\n"
+                        "receipts[0]|newer|org.told: 3 is newer than 2\n");
+    assert_string_equal(
+        explained(TWO_FILES SCRIPT("installcheck_script", "#!/bin/sh\nexit 1\n"), false, true),
+        "installcheck_script|installed|exited with 1\n"
+        "installs|not asked|installcheck_script decides\n");
+    assert_string_equal(
+        explained(ONE_RECEIPT SCRIPT("installcheck_script", "#!/bin/sh\nexit 1\n"), false, false),
+        "installcheck_script|not asked|it is not executed (--scripts run does)\n"
+        "receipts[0]|newer|org.told: 3 is newer than 2\n");
+    assert_string_equal(explained(SCRIPT("uninstallcheck_script", "#!/bin/sh\nexit 0\n"), true, true),
+                        "uninstallcheck_script|installed|exited with 0\n");
+    assert_string_equal(explained("<key>OnDemand</key><true/>" ONE_RECEIPT, false, true),
+                        "OnDemand|absent|an item for every demand never counts as installed\n"
+                        "receipts|not asked|OnDemand decides\n");
+    assert_string_equal(explained("", false, true),
+                        "nothing|installed|the item has no installs, receipts or check script\n");
+}
+
 static void executables(void **state)
 {
     struct detect_config c = config();
@@ -468,6 +542,8 @@ int main(void)
         cmocka_unit_test(installed_versions),
         cmocka_unit_test(verifiable),
         cmocka_unit_test(all_applications),
+        cmocka_unit_test(receipts_of_a_later_macos),
+        cmocka_unit_test(each_piece_is_told),
         cmocka_unit_test(executables),
     };
     return cmocka_run_group_tests(tests, volume_up, volume_down);

@@ -17,7 +17,7 @@ static struct detect *evidence(void)
 static void complete(void)
 {
     struct detect *d = evidence();
-    if (!facts_complete(memory, &o, &target, loop, d, &facts, &e))
+    if (!facts_complete(memory, &o, &target, loop, d, 60000, &facts, &e))
         fail_msg("%s", e.text);
     detect_free(d);
 }

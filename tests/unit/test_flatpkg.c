@@ -4,6 +4,7 @@
 #include "core/child.h"
 #include "installer/flatpkg.h"
 #include "installer/receipt.h"
+#include "installer/record.h"
 #include "installer/xar_writer.h"
 #include "volume.h"
 #include <dirent.h>
@@ -328,13 +329,29 @@ static void unsupported_packages_are_refused(void **state)
 }
 
 /* This program as worker: a package that begins with a word is none: the word says how to misbehave. */
-static int misbehave(void)
+static int misbehave(const char *task)
 {
     char how[8] = "";
-    (void)!pread(WORKER_PACKAGE, how, 7, 0);
+    (void)!pread(WORKER_FIRST, how, 7, 0);
+    if (strcmp(task, "inspect") == 0 && (strcmp(how, "killed!") == 0 || strcmp(how, "forever") == 0)) {
+        const uint32_t done[] = {
+            RECORD_ARCHIVE, 24, 0, 0, 0, 0, 0, 0, 1, 0}; /* an archive of no components */
+        const struct signature unsigned_one = {.status = SIGNATURE_UNSIGNED};
+        struct err ignored;
+        struct buf b;
+        buf_init(&b, LIMIT_KB);
+        if (!record_put_signature(&b, &unsigned_one, &ignored))
+            return 9;
+        const uint32_t head[] = {RECORD_SIGNATURE, (uint32_t)b.len};
+        bool told = files_write(WORKER_CONTROL, head, sizeof head, &ignored) &&
+                    files_write(WORKER_CONTROL, b.data, b.len, &ignored) &&
+                    files_write(WORKER_CONTROL, done, sizeof done, &ignored);
+        buf_release(&b);
+        return told ? 0 : 9;
+    }
     if (strcmp(how, "killed!") == 0) {
-        (void)!mkdirat(WORKER_DIRECTORY, "0", 0700);
-        (void)!mkdirat(WORKER_DIRECTORY, "0/root", 0700);
+        (void)!mkdirat((WORKER_FIRST + 1), "0", 0700);
+        (void)!mkdirat((WORKER_FIRST + 1), "0/root", 0700);
         raise(SIGKILL);
     }
     if (strcmp(how, "forever") ==
@@ -342,17 +359,17 @@ static int misbehave(void)
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
         char pid[32];
         struct err ignored;
-        int fd = openat(WORKER_DIRECTORY, "lock", O_RDWR);
+        int fd = openat((WORKER_FIRST + 1), "lock", O_RDWR);
         if (fd < 0 || fcntl(fd, F_SETLK, &lock) != 0)
             return 9;
         int n = snprintf(pid, sizeof pid, "%ld", (long)getpid());
-        int outside = openat(WORKER_DIRECTORY, "../../pid", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        int outside = openat((WORKER_FIRST + 1), "../../pid", O_WRONLY | O_CREAT | O_TRUNC, 0600);
         (void)!files_write(outside, pid, (size_t)n, &ignored);
         close(outside);
         for (;;)
             worker_alive();
     }
-    return worker_main("unpack");
+    return worker_main(task);
 }
 
 static void a_killed_worker_fails_the_item(void **state)
@@ -720,7 +737,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(samples_come_out_as_others_see_them),
     };
     if (argc == 3 && strcmp(argv[1], "--worker") == 0)
-        return misbehave();
+        return misbehave(argv[2]);
     if (argc == 3 && strcmp(argv[1], "--install") == 0)
         return hang_in_install(argv[2]);
     struct arena *a = arena_open();

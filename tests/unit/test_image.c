@@ -150,11 +150,13 @@ static void recovers(void **state)
                         arena_printf(memory, "detach %s/Library/Daybreak/image-abc/dmg.y\n", volume_path));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names),    cmocka_unit_test(real_images),  cmocka_unit_test(no_image),
         cmocka_unit_test(attached), cmocka_unit_test(attach_fails), cmocka_unit_test(recovers),
     };
+    if (argc == 3 && strcmp(argv[1], "--worker") == 0)
+        return worker_main(argv[2]);
     return cmocka_run_group_tests(tests, volume_up, volume_down);
 }

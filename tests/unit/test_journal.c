@@ -231,6 +231,40 @@ static void the_lock_excludes_others(void **state)
     close(ready[1]);
 }
 
+static void a_look_changes_nothing(void **state)
+{
+    (void)state;
+    struct err e;
+    struct buf before, after;
+    struct journal *j = open_one("PEEK");
+    assert_true(journal_intent(j, "seen", "2", false, &e));
+    assert_true(journal_result(j, "seen", "2", false, JOURNAL_FAILED, "no luck", &e));
+    journal_free(j);
+    int fd = openat(dir, "journal", O_WRONLY | O_APPEND);
+    assert_int_equal(write(fd, "torn", 4), 4);
+    close(fd);
+    buf_init(&before, 65536);
+    buf_init(&after, 65536);
+    assert_true(files_read(dir, "journal", &before, &e));
+    j = journal_peek(dir, "PEEK");
+    struct journal_item it = journal_item(j, "seen");
+    assert_int_equal(it.attempts, 1);
+    assert_int_equal(it.outcome, JOURNAL_FAILED);
+    assert_string_equal(it.message, "no luck");
+    journal_free(j);
+    j = journal_peek(dir, "ANOTHER");
+    assert_int_equal(journal_item(j, "seen").outcome, JOURNAL_NONE);
+    journal_free(j);
+    j = journal_peek(-1, "PEEK");
+    assert_int_equal(journal_count(j), 0);
+    journal_free(j);
+    assert_true(files_read(dir, "journal", &after, &e));
+    assert_int_equal(before.len, after.len);
+    assert_memory_equal(before.data, after.data, before.len);
+    buf_release(&before);
+    buf_release(&after);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +274,7 @@ int main(void)
         cmocka_unit_test(another_machine_starts_fresh),
         cmocka_unit_test(it_stays_small),
         cmocka_unit_test(living_children_are_told),
+        cmocka_unit_test(a_look_changes_nothing),
         cmocka_unit_test(the_lock_excludes_others),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

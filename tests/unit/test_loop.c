@@ -5,7 +5,12 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -213,6 +218,69 @@ static void stop_is_as_a_sigterm(void **state)
     assert_int_equal(which, SIGTERM);
 }
 
+/* The test at the other end of a clock: greets, then answers the first wait with an old number and then with
+ * its own, lets the second wait to a watch, and closes. */
+static void be_the_clock(int listener)
+{
+    static const char greeting[] = "start 1000000\n";
+    char line[80];
+    int fd = accept(listener, NULL, NULL);
+    if (write(fd, greeting, sizeof greeting - 1) < 0 || read(fd, line, sizeof line) < 0)
+        _exit(1);
+    if (strncmp(line, "wait 1 3600001 0\n", 17) != 0)
+        _exit(2);
+    if (write(fd, "7 5\n1 3600001\n", 14) < 0 || read(fd, line, sizeof line) < 0)
+        _exit(3);
+    if (strncmp(line, "wait 2 50000 1\n", 15) != 0)
+        _exit(4);
+    _exit(0);
+}
+
+static void a_test_can_hand_in_the_time(void **state)
+{
+    (void)state;
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct err e;
+    char dir[] = "/tmp/daybreak-clock-XXXXXX";
+    time_t wall;
+    int ms, status;
+    assert_non_null(mkdtemp(dir));
+    snprintf(at.sun_path, sizeof at.sun_path, "%s/clock", dir);
+    assert_false(loop_clock(l, at.sun_path, &e));
+    assert_int_equal(e.kind, ERR_NOT_FOUND);
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        be_the_clock(listener);
+    close(listener);
+    if (!loop_clock(l, at.sun_path, &e))
+        fail_msg("%s", e.text);
+    uint64_t start = loop_now(l);
+    os_realtime(&wall, &ms);
+    assert_int_equal(wall, 1000);
+    order[0] = '\0';
+    loop_after(l, 3600 * 1000, note, &names[0]);
+    loop_turn(l, UINT64_MAX); /* an hour, at once */
+    assert_string_equal(order, "a");
+    assert_int_equal(loop_now(l) - start, 3600001);
+    os_realtime(&wall, &ms);
+    assert_int_equal(wall, 4600);
+    struct seen first = {.remove = -1, .reopen = -1};
+    loop_watch(l, pipes[0][0], POLLIN, ready, &first);
+    loop_turn(l, 50000); /* ends when the clock closes */
+    assert_int_equal(first.calls, 0);
+    assert_true(loop_now(l) - start >= 3600001);
+    os_realtime(&wall, &ms);
+    assert_true(wall > 1000000);
+    while (waitpid(pid, &status, 0) < 0)
+        continue;
+    assert_int_equal(WEXITSTATUS(status), 0);
+    unlink(at.sun_path);
+    rmdir(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +291,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(events_of_a_predecessor_are_not_delivered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_signal_wakes_and_is_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stop_is_as_a_sigterm, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_test_can_hand_in_the_time, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
 }

@@ -221,13 +221,58 @@ static void says_what_is_mistyped(void **state)
     assert_non_null(strstr(f->said, "manifest m: conditional_items is no array of dictionaries"));
 }
 
+static struct value *conditional(struct fixture *f, struct value *in, const char *condition)
+{
+    struct value *inner = value_new_dict(f->a), *list = value_new_array(f->a);
+    const struct value *old = value_get(in, "conditional_items");
+
+    for (size_t i = 0; i < value_count(old); i++)
+        value_append(f->a, list, value_at(old, i));
+    value_set(f->a, inner, "condition", value_new_str(f->a, condition));
+    value_append(f->a, list, inner);
+    value_set(f->a, in, "conditional_items", list);
+    return inner;
+}
+
+/* Conditions are kept with what they came to, and what they keep out is kept apart. */
+static void remembers_its_conditions(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = {0};
+    struct value *m = manifest(f, "m", NULL, "c");
+
+    struct value *yes = conditional(f, m, "1 == 1");
+    add_string(f, conditional(f, yes, "x == nil"), "managed_installs", "In");
+    struct value *no = conditional(f, m, "1 == 2");
+    add_string(f, no, "managed_installs", "Out");
+    add_string(f, conditional(f, no, "TRUEPREDICATE"), "managed_installs", "Deep");
+    add_string(f, conditional(f, m, "x =="), "managed_installs", "Broken");
+    const struct manifest_tree *t = resolve(f, "m", &e);
+    assert_non_null(t);
+    assert_int_equal(t->count, 3);
+    assert_string_equal(t->sections[0].condition, "1 == 1 AND x == nil");
+    assert_string_equal(t->sections[0].why->text, "x == nil");
+    assert_true(t->sections[0].why->holds);
+    assert_string_equal(t->sections[0].why->outer->text, "1 == 1");
+    assert_null(t->sections[0].why->outer->outer);
+    assert_null(t->sections[2].why);
+    assert_int_equal(t->passed_over_count, 3);
+    assert_string_equal(t->passed_over[0].why->text, "1 == 2");
+    assert_false(t->passed_over[0].why->holds);
+    assert_null(t->passed_over[0].why->error);
+    assert_ptr_equal(t->passed_over[1].why, t->passed_over[0].why);
+    assert_string_equal(value_str(value_at(value_get(t->passed_over[1].dict, "managed_installs"), 0)),
+                        "Deep");
+    assert_non_null(strstr(t->passed_over[2].why->error, "column 5"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(included_come_first),     TEST(refuses_names),
-                                       TEST(refuses_itself),          TEST(is_as_deep_as_the_limit),
-                                       TEST(is_as_many_as_the_limit), TEST(ends_where_ways_multiply),
-                                       TEST(unites_our_keys),         TEST(says_what_is_mistyped)};
+    const struct CMUnitTest tests[] = {
+        TEST(included_come_first),     TEST(refuses_names),           TEST(refuses_itself),
+        TEST(is_as_deep_as_the_limit), TEST(is_as_many_as_the_limit), TEST(ends_where_ways_multiply),
+        TEST(unites_our_keys),         TEST(says_what_is_mistyped),   TEST(remembers_its_conditions)};
     return cmocka_run_group_tests_name("manifest", tests, NULL, NULL);
 }

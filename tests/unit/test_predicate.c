@@ -470,11 +470,37 @@ static void recorded(void **state)
     assert_true(rows > 50);
 }
 
+/* For explaining: each fact once, in the order of the text, with what this Mac has. */
+static void names_its_facts(void **state)
+{
+    size_t n;
+    int64_t i;
+    (void)state;
+    const struct predicate_fact *f = predicate_facts(
+        arena,
+        "machine_type == 'laptop' AND (os_vers_major >= 13 OR missing.deep == 'x') AND machine_type != 'a' "
+        "AND "
+        "ANY applications.bundleid == 'b' AND SUBQUERY(applications, $a, $a.name == 'x').@count > 0",
+        facts, &n);
+    assert_int_equal(n, 5);
+    assert_string_equal(f[0].name, "machine_type");
+    assert_string_equal(value_str(f[0].value), "laptop");
+    assert_string_equal(f[1].name, "os_vers_major");
+    assert_true(value_int(f[1].value, &i));
+    assert_string_equal(f[2].name, "missing.deep");
+    assert_null(f[2].value);
+    assert_string_equal(f[3].name, "applications.bundleid");
+    assert_true(value_count(f[3].value) > 0);
+    assert_string_equal(f[4].name, "applications");
+    assert_true(predicate_facts(arena, "arch ==", facts, &n) == NULL && n == 0);
+    assert_int_equal((predicate_facts(arena, "TRUEPREDICATE", facts, &n), n), 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {TEST(forms_that_occur), TEST(operators),  TEST(functions),
                                        TEST(parse_errors),     TEST(is_bounded), TEST(counts_every_step),
-                                       TEST(recorded)};
+                                       TEST(names_its_facts),  TEST(recorded)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ static void structure(void **state)
     assert_string_equal(pr->identifier, "org.p");
     assert_string_equal(pr->uuid, "U0");
     assert_string_equal(pr->display_name, "Pee");
-    assert_int_equal(pr->payloads, 1);
+    assert_int_equal(pr->payload_count, 1);
     assert_false(pr->is_signed);
     const char *marked = arena_printf(memory, "\xef\xbb\xbf%s", plist(GOOD));
     assert_non_null(profile_decode(memory, marked, strlen(marked), &e));
@@ -213,11 +213,13 @@ static void by_the_tool(void **state)
     env.tools = NULL;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(structure),     cmocka_unit_test(refusals),      cmocka_unit_test(samples),
         cmocka_unit_test(older_systems), cmocka_unit_test(newer_systems), cmocka_unit_test(by_the_tool),
     };
+    if (argc == 3 && strcmp(argv[1], "--worker") == 0)
+        return worker_main(argv[2]);
     return cmocka_run_group_tests(tests, volume_up, volume_down);
 }

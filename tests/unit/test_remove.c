@@ -203,7 +203,7 @@ static void scripts(void **state)
     env.run_scripts = true;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_receipts),       cmocka_unit_test(two_together),
@@ -211,5 +211,7 @@ int main(void)
         cmocka_unit_test(protected_folders), cmocka_unit_test(copied_items),
         cmocka_unit_test(scripts),
     };
+    if (argc == 3 && strcmp(argv[1], "--worker") == 0)
+        return worker_main(argv[2]);
     return cmocka_run_group_tests(tests, volume_up, volume_down);
 }

@@ -112,20 +112,20 @@ static void bad_bytes_never_replace_the_cached_file(void **state)
 
 static void once_in_a_run(void **state)
 {
-    const struct value *again;
+    const struct outline *items, *again;
     (void)state;
     open_all();
     ground_put("repo/catalogs/p", PLIST("<array/>"));
-    assert_true(repo_catalog(repo, "p", &dict, &e));
+    assert_true(repo_catalog(repo, "p", &items, &e));
     ground_put("repo/catalogs/p", "gone bad");
     assert_true(repo_catalog(repo, "p", &again, &e));
-    assert_ptr_equal(dict, again);
-    assert_false(repo_catalog(repo, "q", &dict, &e));
+    assert_ptr_equal(items, again);
+    assert_false(repo_catalog(repo, "q", &items, &e));
     assert_int_equal(e.kind, ERR_NOT_FOUND);
     ground_put("repo/catalogs/q", PLIST("<array/>"));
-    assert_false(repo_catalog(repo, "q", &dict, &e));
+    assert_false(repo_catalog(repo, "q", &items, &e));
     ground_put("repo/catalogs/r", DICT(""));
-    assert_false(repo_catalog(repo, "r", &dict, &e));
+    assert_false(repo_catalog(repo, "r", &items, &e));
     assert_int_equal(e.kind, ERR_FORMAT);
 }
 

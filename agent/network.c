@@ -1,0 +1,64 @@
+/* network: paths of preferences are the target's where the file is there, else this machine's, so that a
+ * repository can be tried into a folder with the certificates of the machine it is tried on. */
+#include "agent/network.h"
+#include "core/files.h"
+
+/* A path from preferences: below the root when it is there, else as this machine has it. */
+static const char *host_path(const struct network *n, const char *path)
+{
+    struct stat st;
+    if (path == NULL || strcmp(n->target->root_path, "/") == 0 ||
+        !files_evidence_stat(n->target->root, path, &st, NULL, NULL))
+        return path;
+    return target_path(n->a, n->target, path);
+}
+
+/* The first of names that stands in a certs folder, ours or Munki's. */
+static const char *certs_file(const struct network *n, const char *const *names)
+{
+    const char *const dirs[] = {n->prefs->managed_install_dir, n->prefs->munki_dir};
+    struct stat st;
+    for (size_t d = 0; d < 2; d++)
+        for (size_t i = 0; names[i] != NULL; i++) {
+            const char *path = arena_printf(n->a, "%s/certs/%s", dirs[d], names[i]);
+            if (files_evidence_stat(n->target->root, path, &st, NULL, NULL) && S_ISREG(st.st_mode))
+                return target_path(n->a, n->target, path);
+        }
+    return NULL;
+}
+
+const char *network_certificate(const struct network *n)
+{
+    static const char *const names[] = {"cert.pem", "client.pem", "munki.pem", NULL};
+    if (!n->prefs->use_client_certificate)
+        return NULL;
+    const char *path = host_path(n, n->prefs->client_certificate);
+    return path != NULL ? path : certs_file(n, names);
+}
+
+void network_policy(const struct network *n, struct fetch_policy *policy)
+{
+    static const char *const ca_names[] = {"ca.pem", NULL};
+    const struct prefs *p = n->prefs;
+    struct stat st;
+    *policy = (struct fetch_policy){
+        .user_agent = arena_printf(n->a, "daybreak/%s Darwin/%s", DAYBREAK_VERSION, n->facts->darwin_version),
+        .headers = p->headers,
+        .redirects = p->redirects,
+        .ca_file = host_path(n, p->ca_file),
+        .ca_dir = host_path(n, p->ca_dir),
+        .client_cert = network_certificate(n),
+        .client_key = p->use_client_certificate ? host_path(n, p->client_key) : NULL,
+        .proxy = p->proxy_url,
+        .allow_http = p->allow_insecure_repo,
+        .attempts = p->download_attempts,
+        .backoff_ms = p->download_backoff_ms,
+    };
+    if (policy->ca_dir != NULL && stat(policy->ca_dir, &st) == 0 && S_ISREG(st.st_mode)) {
+        if (policy->ca_file == NULL)
+            policy->ca_file = policy->ca_dir; /* Munki takes a file there too */
+        policy->ca_dir = NULL;
+    }
+    if (policy->ca_file == NULL && policy->ca_dir == NULL)
+        policy->ca_file = certs_file(n, ca_names);
+}

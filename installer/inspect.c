@@ -1,0 +1,437 @@
+/* Runs in a parse cage: descriptors WORKER_FIRST (the package) and, where something is to be unpacked after,
+ * the plan. Whoever started it believes nothing that it says without looking. */
+#include "installer/inspect.h"
+#include "core/limits.h"
+#include "core/text.h"
+#include "installer/bom.h"
+#include "installer/cpio.h"
+#include "installer/distribution.h"
+#include "installer/plan.h"
+#include "installer/record.h"
+#include "manifests/props.h"
+
+struct component {
+    const struct packageinfo *info;
+    const char *folder; /* "" or "a.pkg" */
+    const struct xar_member *payload, *scripts, *bom;
+};
+
+struct inspect {
+    struct arena *arena;
+    struct record_request request;
+    struct xar *xar;
+    struct component components[LIMIT_COMPONENTS];
+    size_t count;
+    bool restart;
+    bool bare;                 /* LIST: no package */
+    struct xar_reader *reader; /* LIST: the payload in hand */
+    struct plan_writer plan;
+};
+
+/* --- what is said ----------------------------------------------------------------------------------------
+ */
+
+static bool send_component(const struct component *c, struct err *e)
+{
+    const struct packageinfo *i = c->info;
+    const struct packageinfo_script *pre = packageinfo_own_script(i, false);
+    const struct packageinfo_script *post = packageinfo_own_script(i, true);
+    const struct record_component r = {.identifier = i->identifier,
+                                       .version = i->version,
+                                       .location = i->install_location,
+                                       .folder = c->folder,
+                                       .has_payload = c->payload != NULL,
+                                       .has_bom = c->bom != NULL,
+                                       .overwrite_permissions = i->overwrite_permissions,
+                                       .restart = i->postinstall_action >= PACKAGEINFO_RESTART,
+                                       .preinstall = pre != NULL ? pre->file : "",
+                                       .preinstall_s = pre != NULL ? pre->timeout_s : 0,
+                                       .postinstall = post != NULL ? post->file : "",
+                                       .postinstall_s = post != NULL ? post->timeout_s : 0};
+    struct buf b;
+    buf_init(&b, WORKER_RECORD_MAX);
+    bool ok = record_put_component(&b, &r, e);
+    if (ok)
+        worker_send(RECORD_COMPONENT, &b);
+    buf_release(&b);
+    return ok;
+}
+
+static bool send_entry(struct buf *b, const struct cpio_member *m, struct err *e)
+{
+    static const char types[] = {[CPIO_FILE] = '-', [CPIO_DIRECTORY] = 'd', [CPIO_LINK] = 'l'};
+    char link[RECORD_LINK_MAX + 1];
+    text_printable_into(link, sizeof link, m->link, strlen(m->link));
+    const struct record_entry r = {.type = (uint64_t)types[m->type],
+                                   .mode = m->mode,
+                                   .uid = m->uid,
+                                   .gid = m->gid,
+                                   .mtime = (uint64_t)m->mtime,
+                                   .size = m->size,
+                                   .path = m->path,
+                                   .link = link,
+                                   .apple_double = m->apple_double};
+    buf_clear(b);
+    if (!record_put_entry(b, &r, e))
+        return false;
+    worker_send(RECORD_ENTRY, b);
+    return true;
+}
+
+static bool send_archive(const struct inspect *s, struct err *e)
+{
+    const struct record_archive r = {
+        .has_signature = s->xar->signature_count > 0, .restart = s->restart, .components = s->count};
+    struct buf b;
+    buf_init(&b, WORKER_RECORD_MAX);
+    bool ok = record_put_archive(&b, &r, e);
+    if (ok)
+        worker_send(RECORD_ARCHIVE, &b);
+    buf_release(&b);
+    return ok;
+}
+
+static bool send_count(const struct record_count *c, struct err *e)
+{
+    struct buf b;
+    buf_init(&b, WORKER_RECORD_MAX);
+    bool ok = record_put_count(&b, c, e);
+    if (ok)
+        worker_send(RECORD_COUNT, &b);
+    buf_release(&b);
+    return ok;
+}
+
+/* --- what the package holds --------------------------------------------------------------------------- */
+
+static const struct xar_member *find(struct inspect *s, const char *folder, const char *name)
+{
+    const struct xar_member *m =
+        xar_find(s->xar, *folder == '\0' ? name : arena_printf(s->arena, "%s/%s", folder, name));
+    return m != NULL && !m->directory ? m : NULL;
+}
+
+static bool load(struct inspect *s, const struct xar_member *m, size_t max, struct buf *out, struct err *e)
+{
+    (void)s;
+    buf_init(out, max);
+    if (xar_load(s->xar, m, out, e))
+        return true;
+    buf_release(out);
+    return false;
+}
+
+static bool add_component(struct inspect *s, const char *folder, struct err *e)
+{
+    const struct xar_member *m = find(s, folder, "PackageInfo");
+    struct buf b;
+    if (s->count == LIMIT_COMPONENTS)
+        return err_set(e, ERR_LIMIT, CAUSE_LIMIT, "it holds more than %d components", LIMIT_COMPONENTS);
+    if (m == NULL)
+        return *folder == '\0'
+                   ? err_set(e, ERR_FORMAT, CAUSE_FORMAT,
+                             "it holds neither PackageInfo nor Distribution: no package")
+                   : err_set(e, ERR_FORMAT, CAUSE_FORMAT, "its component %s has no PackageInfo", folder);
+    if (!load(s, m, LIMIT_PACKAGE_XML, &b, e))
+        return false;
+    struct component *c = &s->components[s->count];
+    c->info = packageinfo_decode(s->arena, b.data, b.len, e);
+    buf_release(&b);
+    if (c->info == NULL)
+        return *folder == '\0' ? false : err_wrap(e, "%s", folder);
+    c->folder = folder;
+    c->payload = find(s, folder, "Payload");
+    c->scripts = find(s, folder, "Scripts");
+    c->bom = find(s, folder, "Bom");
+    s->count++;
+    return true;
+}
+
+/* Can this version install it as it wants to be installed? */
+static bool check_component(const struct component *c, struct err *e)
+{
+    const struct packageinfo *i = c->info;
+    if (c->payload == NULL && i->number_of_files > 0)
+        return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "%s: its payload is missing", i->identifier);
+    if (i->legacy_scripts.count > 0)
+        return err_set(e, ERR_REFUSED, CAUSE_INSTALLER, "%s: %s scripts are not supported", i->identifier,
+                       i->legacy_scripts.names[0]);
+    for (size_t k = 0; k < i->script_count; k++) {
+        const struct packageinfo_script *script = &i->scripts[k];
+        if (script->component_id != NULL)
+            return err_set(e, ERR_REFUSED, CAUSE_INSTALLER, "%s: scripts of single bundles are not supported",
+                           i->identifier);
+        if (c->scripts == NULL)
+            return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "%s: its %s script is missing", i->identifier,
+                           script->post ? "postinstall" : "preinstall");
+    }
+    return true;
+}
+
+static bool choose(struct inspect *s, const struct xar_member *m, struct err *e)
+{
+    struct distribution_plan plan;
+    struct distribution_machine machine = {.arch = *s->request.arch != '\0' ? s->request.arch : "arm64",
+                                           .os_version =
+                                               *s->request.os_version != '\0' ? s->request.os_version : "99",
+                                           .root_volume = true,
+                                           .skip_checks = s->request.skip_checks,
+                                           .skip_scripted = !s->request.scripts};
+    const struct value *choices = NULL;
+    struct buf b;
+    if (s->request.choices_len > 0) {
+        choices = props_decode(s->arena, s->request.choices, s->request.choices_len, e);
+        if (choices == NULL)
+            return err_wrap(e, "installer_choices_xml");
+    }
+    if (!load(s, m, LIMIT_PACKAGE_XML, &b, e))
+        return false;
+    const struct distribution *d = distribution_decode(s->arena, b.data, b.len, e);
+    buf_release(&b);
+    if (d == NULL || !distribution_decide(s->arena, d, &machine, choices, &plan, e))
+        return false;
+    s->restart = plan.on_conclusion >= PACKAGEINFO_RESTART;
+    for (size_t i = 0; i < plan.count; i++)
+        if (plan.refs[i]->component != NULL && !add_component(s, plan.refs[i]->component, e))
+            return false;
+    return true;
+}
+
+/* Who signed it, said aloud, and held against what is asked. */
+static bool judge(struct inspect *s, struct err *e)
+{
+    const struct signature_policy policy = {.roots = s->request.roots_len > 0 ? s->request.roots : NULL,
+                                            .roots_len = s->request.roots_len,
+                                            .at = -1};
+    struct signature *signature = arena_alloc(s->arena, sizeof *signature);
+    struct buf b;
+    if (!signature_judge(s->xar, &policy, signature, e))
+        return false;
+    buf_init(&b, WORKER_RECORD_MAX);
+    bool ok = record_put_signature(&b, signature, e);
+    if (ok)
+        worker_send(RECORD_SIGNATURE, &b);
+    buf_release(&b);
+    return ok && signature_meets(signature, &s->request.need, e);
+}
+
+static bool open_package(struct inspect *s, struct err *e)
+{
+    bool judged = s->request.task == RECORD_LAYOUT || s->request.task == RECORD_JUDGE;
+    s->xar = xar_open(s->arena, WORKER_FIRST, e);
+    if (s->xar == NULL || (judged && !judge(s, e)))
+        return false;
+    if (s->request.task == RECORD_JUDGE)
+        return true;
+    if (s->xar->unproven != NULL && !s->request.proved && s->request.task == RECORD_LAYOUT)
+        return err_set(e, ERR_TRUST, CAUSE_HASH, "%s, and no hash from outside proves the package",
+                       s->xar->unproven);
+    if (s->request.task == RECORD_EXPAND)
+        return true;
+    const struct xar_member *m = find(s, "", "Distribution");
+    s->bare = s->request.all && m == NULL && find(s, "", "PackageInfo") == NULL;
+    if (s->bare)
+        return true;
+    if (s->request.all && m != NULL) {
+        for (size_t i = 0; i < s->xar->member_count; i++) {
+            m = &s->xar->members[i];
+            size_t n = strlen(m->path) - strlen(m->name);
+            if (!m->directory && n > 0 && strcmp(m->name, "PackageInfo") == 0 &&
+                !add_component(s, arena_strndup(s->arena, m->path, n - 1), e))
+                return false;
+        }
+        return true;
+    }
+    return m != NULL ? choose(s, m, e) : add_component(s, "", e);
+}
+
+/* --- listing ------------------------------------------------------------------------------------------ */
+
+static bool read_stored(void *ctx, void *p, size_t max, size_t *got, struct err *e)
+{
+    struct inspect *s = ctx;
+    return xar_reader_read(s->reader, p, max, got, e);
+}
+
+static void close_member(struct inspect *s)
+{
+    xar_reader_free(s->reader);
+    s->reader = NULL;
+}
+
+/* Put the member's path before what went wrong inside it. */
+static bool in_member(const struct xar_member *m, struct err *e)
+{
+    return text_starts(e->text, m->path) ? false : err_wrap(e, "%s", m->path);
+}
+
+/* kbytes: what PackageInfo claims. */
+static struct payload *open_payload(struct inspect *s, const struct xar_member *m, uint64_t kbytes,
+                                    uint64_t max, struct err *e)
+{
+    uint64_t claimed = kbytes < UINT64_MAX / 1024 ? kbytes * 1024 : UINT64_MAX;
+    s->reader = xar_reader_open(s->xar, m, true, e);
+    struct payload *p = s->reader != NULL ? payload_open(read_stored, s, claimed, max, e) : NULL;
+    if (p == NULL)
+        in_member(m, e);
+    return p;
+}
+
+static bool list_component(struct inspect *s, const struct component *c, struct err *e)
+{
+    struct cpio_member m;
+    struct record_count count = {0};
+    struct buf b;
+    uint64_t seen = 0;
+    bool end = false;
+    if (c->payload == NULL || !s->request.entries)
+        return true;
+    struct payload *p = open_payload(s, c->payload, c->info->install_kbytes, s->request.max_bytes, e);
+    struct cpio *cpio = p != NULL ? cpio_open(p) : NULL;
+    bool ok = p != NULL;
+    buf_init(&b, WORKER_RECORD_MAX);
+    while (ok && !end) {
+        ok = cpio_next(cpio, &m, &end, e) || in_member(c->payload, e);
+        if (!ok || end)
+            break;
+        count.members += m.path[0] != '\0';
+        count.bytes += m.size;
+        ok = send_entry(&b, &m, e);
+        if (++seen % 256 == 0)
+            worker_alive();
+    }
+    buf_release(&b);
+    cpio_free(cpio);
+    payload_free(p);
+    close_member(s);
+    return ok && send_count(&count, e);
+}
+
+/* A container that is no package: its members. */
+static bool list_members(const struct inspect *s, struct err *e)
+{
+    struct record_count count = {0};
+    struct buf b;
+    bool ok = true;
+    buf_init(&b, WORKER_RECORD_MAX);
+    for (size_t i = 0; ok && i < s->xar->member_count; i++) {
+        const struct xar_member *m = &s->xar->members[i];
+        const struct record_entry r = {.type = m->directory ? 'd' : '-', .size = m->size, .path = m->path};
+        buf_clear(&b);
+        ok = record_put_entry(&b, &r, e);
+        if (ok)
+            worker_send(RECORD_ENTRY, &b);
+        count.members++;
+        count.bytes += m->size;
+    }
+    buf_release(&b);
+    return ok && send_count(&count, e);
+}
+
+/* --- the plan for the one that unpacks ---------------------------------------------------------------- */
+
+static bool plan_sums(struct inspect *s, const struct component *c, struct err *e)
+{
+    char path[LIMIT_PATH + 1];
+    struct arena *a = arena_open();
+    const struct bom *bom = NULL;
+    struct buf b;
+    bool ok = load(s, c->bom, LIMIT_BOM, &b, e);
+    if (ok) {
+        bom = bom_decode(a, b.data, b.len, e);
+        buf_release(&b);
+        ok = bom != NULL;
+    }
+    for (size_t i = 0; ok && i < bom->count; i++) {
+        const struct bom_entry *entry = &bom->entries[i];
+        if (entry->type != BOM_FILE || entry->twin)
+            continue;
+        bom_path(entry, path);
+        ok = plan_put_sum(&s->plan, &(struct plan_sum){.path = path, .size = entry->size, .sum = entry->sum},
+                          e);
+        if (i % 4096 == 0)
+            worker_alive();
+    }
+    arena_free(a);
+    return ok;
+}
+
+static bool plan_component(struct inspect *s, const struct component *c, struct err *e)
+{
+    struct plan_component p = {.location = c->info->install_location,
+                               .kbytes = c->info->install_kbytes,
+                               .has_payload = c->payload != NULL,
+                               .has_scripts = c->scripts != NULL,
+                               .has_bom = c->bom != NULL};
+    if (p.has_payload)
+        p.payload = *c->payload;
+    if (p.has_scripts)
+        p.scripts = *c->scripts;
+    if (p.has_bom)
+        p.bom = *c->bom;
+    return plan_put_component(&s->plan, &p, e) && (c->bom == NULL || plan_sums(s, c, e));
+}
+
+static uint64_t stored(const struct xar_member *m)
+{
+    return m != NULL ? m->length : 0;
+}
+
+static bool plan_all(struct inspect *s, struct err *e)
+{
+    uint64_t total = 0;
+    bool expand = s->request.task == RECORD_EXPAND;
+    for (size_t i = 0; i < s->count; i++)
+        total += stored(s->components[i].payload) + stored(s->components[i].scripts) +
+                 stored(s->components[i].bom);
+    for (size_t i = 0; expand && i < s->xar->member_count; i++)
+        total += s->xar->members[i].length;
+    bool ok = plan_put_total(&s->plan, total, e);
+    for (size_t i = 0; ok && i < s->count; i++)
+        ok = plan_component(s, &s->components[i], e);
+    for (size_t i = 0; ok && expand && i < s->xar->member_count; i++)
+        ok = plan_put_member(&s->plan, &s->xar->members[i], e);
+    return ok && plan_end(&s->plan, e);
+}
+
+/* --- the work ----------------------------------------------------------------------------------------- */
+
+static bool work(struct inspect *s, struct err *e)
+{
+    const struct record_request *r = &s->request;
+    if (!open_package(s, e))
+        return false;
+    if (r->task == RECORD_JUDGE)
+        return true;
+    if (!send_archive(s, e))
+        return false;
+    for (size_t i = 0; i < s->count && r->task == RECORD_LAYOUT; i++)
+        if (!check_component(&s->components[i], e) || !send_component(&s->components[i], e))
+            return false;
+    worker_alive();
+    for (size_t i = 0; i < s->count && r->task == RECORD_LIST; i++)
+        if (!send_component(&s->components[i], e) || !list_component(s, &s->components[i], e))
+            return false;
+    if (r->task == RECORD_LIST)
+        return s->count > 0 || !s->bare || list_members(s, e);
+    return plan_all(s, e);
+}
+
+bool inspect_work(const struct buf *request, struct err *e)
+{
+    struct arena *a = arena_open();
+    struct inspect *s = arena_alloc(a, sizeof *s);
+    s->arena = a;
+    plan_begin(&s->plan, WORKER_FIRST + 1);
+    bool ok = record_get_request(a, request, &s->request, e) && work(s, e);
+    plan_writer_release(&s->plan);
+    arena_free(a);
+    return ok;
+}
+
+/* The library of sums reads its configuration at the first use. */
+void inspect_prepare(void)
+{
+    unsigned char sum[DIGEST_MAX];
+    digest_of(DIGEST_SHA1, "", 0, sum);
+}
