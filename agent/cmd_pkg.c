@@ -1,12 +1,12 @@
-/* cmd_pkg: flat packages, on any system: info, list, verify, extract, build. Its own options, each known to
- * the verbs that use it. */
+/* cmd_pkg: flat packages, on any system: info, list, verify, extract, build, mdm-manifest. Its own options,
+ * each known to the verbs that use it. */
 #include "agent/cmd_pkg.h"
 #include "agent/cmd.h"
 #include "core/limits.h"
 #include "core/os.h"
 #include <unistd.h>
 
-enum { INFO = 1, LIST = 2, VERIFY = 4, EXTRACT = 8, BUILD = 16, ANY = 31 };
+enum { INFO = 1, LIST = 2, VERIFY = 4, EXTRACT = 8, BUILD = 16, MDM = 32, JSON = 31, ANY = 63 };
 
 /* clang-format off */
 static const struct verb {
@@ -22,11 +22,11 @@ static const struct verb {
      "every file it holds", ""},
     {"verify", VERIFY, 1, cmd_pkg_verify,
      "daybreak pkg verify PKG [--require-signature] [--team-id ID] [--ca FILE] [--at DATE] [--json]",
-     "is it whole?",
+     "is it whole, and who signed it?",
      "  --require-signature  fail when there is no good signature\n"
      "  --team-id ID         fail unless ID has signed it\n"
-     "  --ca FILE            another root certificate than Apple's\n"
-     "  --at DATE            judge as of DATE (2026-11-24T00:00:00Z)\n"},
+     "  --ca FILE            root certificates (PEM) instead of Apple's\n"
+     "  --at DATE            judge what has no timestamp as of DATE (2026-11-24T00:00:00Z)\n"},
     {"extract", EXTRACT, 2, cmd_pkg_extract, "daybreak pkg extract PKG DIR [--expand] [--json]",
      "lay its payloads out under DIR, as an install into an empty root would",
      "  --expand             the raw members instead\n"
@@ -44,7 +44,14 @@ static const struct verb {
      "  --component PKG      in the order of installation\n"
      "  --title TEXT         of the product\n"
      "  --min-os VERSION     the product asks for at least this macOS\n"
+     "  --sign KEY.pem       sign it with this RSA key (not encrypted; nobody is asked for a pass phrase)\n"
+     "  --chain CHAIN.pem    the key's certificate first, then those above it\n"
      "The same input gives the same bytes. SOURCE_DATE_EPOCH (seconds since 1970) stands for every time.\n"},
+    {"mdm-manifest", MDM, 1, cmd_pkg_mdm_manifest, "daybreak pkg mdm-manifest PKG --url URL [--ca FILE] [--unsigned]",
+     "the manifest for MDM's InstallEnterpriseApplication",
+     "  --url URL            https; where Macs will load it from\n"
+     "  --ca FILE            root certificates (PEM) instead of Apple's\n"
+     "  --unsigned           a preview, of a package that is yet to be signed\n"},
 };
 /* clang-format on */
 
@@ -61,7 +68,7 @@ static void print_help(void)
     puts("usage: daybreak pkg VERB ...\n\nLook into, prove, unpack, build flat packages. Works on macOS and "
          "Linux.\n");
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        printf("  %-9s%s\n", verbs[i].name, verbs[i].summary);
+        printf("  %-14s%s\n", verbs[i].name, verbs[i].summary);
     puts("\nMore: daybreak pkg VERB --help");
 }
 
@@ -94,15 +101,17 @@ static bool parse_option(const struct verb *verb, int argc, char **argv, int *i,
 {
     const char *component = NULL, *ownership = NULL;
     const struct option table[] = {
-        {"--json", ANY, &o->json, NULL},
+        {"--json", JSON, &o->json, NULL},
         {"-q", ANY, &o->quiet, NULL},
         {"--quiet", ANY, &o->quiet, NULL},
         {"-h", ANY, &o->help, NULL},
         {"--help", ANY, &o->help, NULL},
         {"--expand", EXTRACT, &o->expand, NULL},
+        {"--unsigned", MDM, &o->unsigned_too, NULL},
         {"--require-signature", VERIFY, &o->require_signature, NULL},
         {"--team-id", VERIFY, NULL, &o->team_id},
-        {"--ca", VERIFY, NULL, &o->ca},
+        {"--ca", VERIFY | MDM, NULL, &o->ca},
+        {"--url", MDM, NULL, &o->url},
         {"--at", VERIFY, NULL, &o->at},
         {"--payload", BUILD, NULL, &o->payload},
         {"--scripts", BUILD, NULL, &o->scripts},
@@ -111,6 +120,8 @@ static bool parse_option(const struct verb *verb, int argc, char **argv, int *i,
         {"--install-location", BUILD, NULL, &o->install_location},
         {"--title", BUILD, NULL, &o->title},
         {"--min-os", BUILD, NULL, &o->min_os},
+        {"--sign", BUILD, NULL, &o->sign},
+        {"--chain", BUILD, NULL, &o->chain},
         {"--component", BUILD, NULL, &component},
         {"--ownership", BUILD, NULL, &ownership},
     };

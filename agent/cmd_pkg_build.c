@@ -1,6 +1,7 @@
 /* cmd_pkg_build: a component of a folder, or a product of components. */
 #include "agent/cmd_pkg.h"
 #include "agent/tojson.h"
+#include "core/limits.h"
 #include "core/text.h"
 #include "installer/build.h"
 #include <fcntl.h>
@@ -31,7 +32,29 @@ static bool open_folder(const char *option, const char *path, int *fd, struct er
     return *fd >= 0 || err_sys(e, "%s %s", option, path);
 }
 
-static bool make_component(const struct cmd_pkg_options *o, time_t t, struct build_result *r, struct err *e)
+/* Who signs; NULL and true when nobody is asked to. */
+static bool open_signer(const struct cmd_pkg_options *o, struct signature_signer **s, struct err *e)
+{
+    struct buf key, chain;
+    *s = NULL;
+    if (!o->sign && !o->chain)
+        return true;
+    if (!o->sign || !o->chain)
+        return err_set(e, ERR_USAGE, CAUSE_NONE, "--sign and --chain go together");
+    buf_init(&key, LIMIT_MB);
+    buf_init(&chain, LIMIT_MB);
+    if (cmd_pkg_read("--sign", o->sign, &key, e) && cmd_pkg_read("--chain", o->chain, &chain, e)) {
+        *s = signature_signer_open(buf_str(&key), key.len, buf_str(&chain), chain.len, e);
+        if (!*s)
+            err_wrap(e, "--sign %s --chain %s", o->sign, o->chain);
+    }
+    buf_release(&key);
+    buf_release(&chain);
+    return *s != NULL;
+}
+
+static bool make_component(const struct cmd_pkg_options *o, const struct signature_signer *s, time_t t,
+                           struct build_result *r, struct err *e)
 {
     if (!o->identifier || !o->version)
         return err_set(e, ERR_USAGE, CAUSE_NONE, "--identifier and --version are needed");
@@ -44,7 +67,8 @@ static bool make_component(const struct cmd_pkg_options *o, time_t t, struct bui
                                 .version = o->version,
                                 .install_location = o->install_location,
                                 .preserve_owner = o->preserve_owner,
-                                .time = t};
+                                .time = t,
+                                .signer = s};
     bool ok = open_folder("--payload", o->payload, &c.payload, e) &&
               open_folder("--scripts", o->scripts, &c.scripts, e) &&
               build_component(&c, o->operands[0], r, e);
@@ -55,7 +79,8 @@ static bool make_component(const struct cmd_pkg_options *o, time_t t, struct bui
     return ok;
 }
 
-static bool make_product(const struct cmd_pkg_options *o, time_t t, struct build_result *r, struct err *e)
+static bool make_product(const struct cmd_pkg_options *o, const struct signature_signer *s, time_t t,
+                         struct build_result *r, struct err *e)
 {
     if (o->payload || o->scripts || o->install_location)
         return err_set(e, ERR_USAGE, CAUSE_NONE,
@@ -67,7 +92,8 @@ static bool make_product(const struct cmd_pkg_options *o, time_t t, struct build
                                     .identifier = o->identifier,
                                     .version = o->version,
                                     .min_os = o->min_os,
-                                    .time = t};
+                                    .time = t,
+                                    .signer = s};
     return build_product(&p, o->operands[0], r, e);
 }
 
@@ -76,10 +102,13 @@ int cmd_pkg_build(const struct cmd_pkg_options *o)
     struct err e;
     struct build_result r = {0};
     time_t t;
+    struct signature_signer *signer = NULL;
     bool ok = epoch(&t, &e);
     if (ok && !o->payload && !o->scripts && o->component_count == 0)
         ok = err_set(&e, ERR_USAGE, CAUSE_NONE, "give --payload, --scripts or --component");
-    ok = ok && (o->component_count > 0 ? make_product(o, t, &r, &e) : make_component(o, t, &r, &e));
+    ok = ok && open_signer(o, &signer, &e) &&
+         (o->component_count > 0 ? make_product(o, signer, t, &r, &e) : make_component(o, signer, t, &r, &e));
+    signature_signer_free(signer);
     if (!ok)
         return cmd_pkg_fail(o->operands[0], &e, e.kind == ERR_USAGE ? EXIT_USAGE : EXIT_PREFLIGHT);
     if (o->json) {

@@ -20,6 +20,7 @@ struct view {
     struct arena *arena;
     const char *name;
     const struct xar *x;
+    struct signature signature;
     const struct distribution *d; /* NULL: a component alone */
     struct component *components;
     size_t count;
@@ -194,6 +195,13 @@ static void print_component(const struct view *v, const struct component *c)
         field(v, 4, "By default", strcmp(c->chosen, "no") == 0 ? "not installed" : c->chosen);
 }
 
+static const char *day(const struct view *v, int64_t t)
+{
+    char text[32];
+    text_utc(text, (time_t)t, -1);
+    return arena_strdup(v->arena, text);
+}
+
 static void print_view(const struct view *v)
 {
     char size[32];
@@ -204,7 +212,17 @@ static void print_view(const struct view *v)
     if (v->d)
         print_product(v);
     field(v, 2, "Size", cmd_pkg_size(size, v->x->file_size));
-    field(v, 2, "Signature", v->x->signature_count ? "present, not verified by this version" : "none");
+    const struct signature *s = &v->signature;
+    field(v, 2, "Signature",
+          s->status == SIGNATURE_UNSIGNED
+              ? "none"
+              : arena_printf(v->arena, "%s: %s", signature_status_name(s->status), s->why));
+    if (*s->team_id)
+        field(v, 2, "Team ID", s->team_id);
+    if (s->timestamp > 0)
+        field(v, 2, "Timestamp", day(v, s->timestamp));
+    if (s->notarized)
+        field(v, 2, "Notarized", day(v, s->notarized_at));
     if (v->x->unproven)
         field(v, 2, "Unproven", v->x->unproven);
     if (conclusion(v) != PACKAGEINFO_NONE)
@@ -300,6 +318,9 @@ static bool print_json(const struct view *v)
     json_object_set_new(j, "bytes", json_integer((json_int_t)v->x->file_size));
     json_object_set_new(j, "created", text_or_null(v->x->created));
     json_object_set_new(j, "has_signature", json_boolean(v->x->signature_count > 0));
+    json_object_set_new(j, "status", json_string(signature_status_name(v->signature.status)));
+    json_object_set_new(j, "message", json_string(v->signature.why));
+    cmd_pkg_signature_json(&v->signature, j);
     json_object_set_new(j, "unproven", text_or_null(v->x->unproven));
     json_object_set_new(j, "conclusion", json_string(packageinfo_action_name(conclusion(v))));
     json_object_set_new(j, "product", v->d ? product_json(v->d) : json_null());
@@ -319,7 +340,8 @@ int cmd_pkg_info(const struct cmd_pkg_options *o)
         err_sys(&e, "open");
     else if (cmd_pkg_confine(&e))
         v.x = xar_open(o->arena, fd, &e);
-    if (!v.x || !view_package(&v, &e))
+    const struct signature_policy apple = {.at = -1};
+    if (!v.x || !signature_judge(v.x, &apple, &v.signature, &e) || !view_package(&v, &e))
         code = cmd_pkg_fail(o->operands[0], &e, EXIT_PREFLIGHT);
     else if (o->json)
         code = print_json(&v) ? EXIT_DONE : EXIT_PREFLIGHT;

@@ -124,6 +124,12 @@ void report_result(struct report *r, const struct report_result *res)
         value_set(a, d, "applesus", value_new_bool(a, false));
         value_set(a, d, "duration_seconds", value_new_int(a, res->seconds));
         value_set(a, d, "download_kbytes_per_sec", value_new_int(a, res->kb_per_second));
+        if (res->signature != NULL && res->signature[0] != '\0') {
+            value_set(a, d, "signature", value_new_str(a, res->signature));
+        }
+        if (res->team_id != NULL && res->team_id[0] != '\0') {
+            value_set(a, d, "team_id", value_new_str(a, res->team_id));
+        }
     }
     value_append(a, res->removal ? r->removals : r->installs, d);
     const char *dash = res->removal ? "" : "-", *version = res->removal ? "" : res->pkg->version;

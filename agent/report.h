@@ -26,6 +26,8 @@ struct report_result {
     bool removal, unattended;
     int status; /* 0, or what Install.log calls the return code */
     int64_t seconds, kb_per_second;
+    const char *signature,
+        *team_id; /* of its package: "signed", "unsigned", …; "" or NULL: none was judged */
 };
 /* One item was worked on: a line in Install.log now, an entry in the report later. */
 void report_result(struct report *r, const struct report_result *result);

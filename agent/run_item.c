@@ -491,7 +491,11 @@ static void step(struct run *r, struct run_row *row)
                                    .unattended = row->removal ? row->pkg->unattended_uninstall
                                                               : row->pkg->unattended_install,
                                    .seconds = (int64_t)((loop_now(s->loop) - began) / 1000),
-                                   .kb_per_second = row->kb_per_second};
+                                   .kb_per_second = row->kb_per_second,
+                                   .signature = out.signature.status,
+                                   .team_id = out.signature.team_id};
+    if (out.signature.status[0] != '\0')
+        log_info("signature %s: %s", out.signature.status, out.signature.why);
     if (ok) {
         conclude(r, row, &out);
         ok = progress_now(s->progress)->items[row->index].state == STATE_SUCCESS;

@@ -19,6 +19,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509_vfy.h>
+#include <pthread.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -155,6 +156,49 @@ bool digest_fd(enum digest_kind kind, int fd, uint64_t offset, uint64_t len, uns
 out:
     digest_free(d);
     free(slice);
+    return ok;
+}
+
+struct digest_beside {
+    enum digest_kind kind;
+    int fd;
+    uint64_t len;
+    pthread_t thread;
+    bool started, ok;
+    unsigned char sum[DIGEST_MAX];
+    struct err why;
+};
+
+static void *beside(void *ctx)
+{
+    struct digest_beside *b = ctx;
+    b->ok = digest_fd(b->kind, b->fd, 0, b->len, b->sum, NULL, NULL, &b->why);
+    return NULL;
+}
+
+struct digest_beside *digest_beside_start(enum digest_kind kind, int fd, uint64_t len)
+{
+    struct digest_beside *b = arena_heap(NULL, sizeof *b);
+    memset(b, 0, sizeof *b);
+    b->kind = kind;
+    b->fd = fd;
+    b->len = len;
+    b->started = pthread_create(&b->thread, NULL, beside, b) == 0;
+    return b;
+}
+
+bool digest_beside_end(struct digest_beside *b, unsigned char out[DIGEST_MAX], struct err *e)
+{
+    if (b->started)
+        pthread_join(b->thread, NULL);
+    else
+        beside(b);
+    bool ok = b->ok;
+    if (ok)
+        memcpy(out, b->sum, DIGEST_MAX);
+    else if (e)
+        *e = b->why;
+    free(b);
     return ok;
 }
 

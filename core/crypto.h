@@ -21,6 +21,13 @@ void digest_of(enum digest_kind kind, const void *p, size_t n, unsigned char out
 /* Of len bytes of fd from offset, by pread, in slices; between slices tick(ctx) is called (may be NULL). */
 CHECKED bool digest_fd(enum digest_kind kind, int fd, uint64_t offset, uint64_t len,
                        unsigned char out[DIGEST_MAX], void (*tick)(void *), void *ctx, struct err *e);
+/* The same in a thread of its own, while the caller reads the file for other reasons. start never fails; end
+ * waits for it, gives the sum or says why there is none, and frees. Not for the process that runs the loop.
+ */
+struct digest_beside;
+struct digest_beside *digest_beside_start(enum digest_kind kind, int fd, uint64_t len);
+CHECKED bool digest_beside_end(struct digest_beside *b, unsigned char out[DIGEST_MAX], struct err *e);
+
 bool crypto_equal(const void *a, const void *b, size_t n); /* constant time */
 
 /* The CMS SignedData der around a profile: content out (malloc'd by arena_heap; free it), signer's subject

@@ -41,6 +41,12 @@
 #define LIMIT_PATH          1023
 #define LIMIT_INFLATE_RATIO 1100 /* decoded : stored, beyond the first 64 MB */
 
+/* signatures; what nests in ASN.1 OpenSSL bounds itself, at 30 */
+#define LIMIT_SIGNATURE    (64 * LIMIT_KB) /* one element of a table of contents */
+#define LIMIT_CERTIFICATE  (16 * LIMIT_KB)
+#define LIMIT_CERTIFICATES 16             /* beside one signature */
+#define LIMIT_TICKET       (4 * LIMIT_MB) /* 21 bytes for each piece of code in the package */
+
 /* network */
 #define LIMIT_HTTP_HEADER   (64 * LIMIT_KB)
 #define LIMIT_PACKAGE_FILE  (64 * 1024 * LIMIT_MB) /* an installer item, where the catalog gives no size */

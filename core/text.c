@@ -206,6 +206,27 @@ bool text_unhex(void *out, size_t n, const char *hex)
     return hex[2 * n] == '\0';
 }
 
+char *text_base64(struct arena *a, const void *p, size_t n)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *s = p;
+    size_t groups = (n + 2) / 3;
+    char *out = arena_alloc(a, groups * 4 + groups / 18 + 1), *to = out;
+    for (size_t i = 0; i < n; i += 3) {
+        size_t left = n - i;
+        uint32_t v =
+            (uint32_t)s[i] << 16 | (left > 1 ? (uint32_t)s[i + 1] << 8 : 0) | (left > 2 ? s[i + 2] : 0u);
+        if (i > 0 && i % 54 == 0)
+            *to++ = '\n';
+        *to++ = digits[v >> 18];
+        *to++ = digits[v >> 12 & 63];
+        *to++ = left > 1 ? digits[v >> 6 & 63] : '=';
+        *to++ = left > 2 ? digits[v & 63] : '=';
+    }
+    *to = '\0';
+    return out;
+}
+
 bool text_int(const char *s, int64_t min, int64_t max, int64_t *out)
 {
     bool negative = *s == '-';

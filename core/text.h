@@ -18,9 +18,10 @@ void text_say(FILE *to, const char *fmt, ...) PRINTF(2, 3);
 char *text_trim(struct arena *a, const char *s); /* without leading and trailing ASCII white space */
 bool text_starts(const char *s, const char *prefix);
 bool text_ends(const char *s, const char *suffix);
-const char *text_basename(const char *path);           /* after the last '/', "" when it ends in one */
-void text_hex(char *out, const void *p, size_t n);     /* 2n lower-case digits and a NUL */
-bool text_unhex(void *out, size_t n, const char *hex); /* exactly 2n digits, either case */
+const char *text_basename(const char *path);                 /* after the last '/', "" when it ends in one */
+void text_hex(char *out, const void *p, size_t n);           /* 2n lower-case digits and a NUL */
+bool text_unhex(void *out, size_t n, const char *hex);       /* exactly 2n digits, either case */
+char *text_base64(struct arena *a, const void *p, size_t n); /* RFC 4648, a newline after each 72 digits */
 bool text_int(const char *s, int64_t min, int64_t max, int64_t *out); /* whole string, decimal */
 
 /* Seconds since 1970 to "2026-11-24T03:44:09Z"; ms >= 0 adds ".mmm". out holds 32 bytes. */

@@ -272,6 +272,8 @@ bool build_component(const struct build_component *c, const char *out, struct bu
     bool ok = build_output_open(m.arena, out, &o, e);
     m.piece = arena_heap(NULL, PIECE);
     m.w = ok ? xar_writer_open(o.dir, e) : NULL;
+    if (m.w)
+        xar_writer_sign(m.w, c->signer);
     ok = m.w && (c->payload < 0 || put_payload(&m, e)) && (c->scripts < 0 || put_scripts(&m, &scripts, e)) &&
          put_packageinfo(&m, &scripts, e);
     if (ok) {

@@ -5,7 +5,7 @@
  * whole. */
 #ifndef INSTALLER_BUILD_H
 #define INSTALLER_BUILD_H
-#include "core/err.h"
+#include "installer/signature.h"
 #include <stdint.h>
 #include <time.h>
 
@@ -13,9 +13,10 @@ struct build_component {
     int payload; /* directory whose contents are installed, or -1: a package without payload */
     int scripts; /* directory with preinstall and/or postinstall and what they need, or -1 */
     const char *identifier, *version;
-    const char *install_location; /* NULL: "/" */
-    bool preserve_owner;          /* owners of the tree; else all belong to root:wheel (0:0) */
-    time_t time;                  /* of everything that has a time; -1: the files' own, and now */
+    const char *install_location;          /* NULL: "/" */
+    bool preserve_owner;                   /* owners of the tree; else all belong to root:wheel (0:0) */
+    time_t time;                           /* of everything that has a time; -1: the files' own, and now */
+    const struct signature_signer *signer; /* NULL: unsigned */
 };
 
 struct build_product {
@@ -25,6 +26,7 @@ struct build_product {
     const char *identifier, *version; /* of the product, or both NULL */
     const char *min_os;               /* allowed-os-versions: at least this macOS; NULL: any */
     time_t time;                      /* as above */
+    const struct signature_signer *signer;
 };
 
 struct build_result {

@@ -194,6 +194,8 @@ bool build_product(const struct build_product *p, const char *out, struct build_
     m.parts = arena_array(m.arena, p->component_count, sizeof *m.parts);
     m.w = ok ? xar_writer_open(o.dir, e) : NULL;
     ok = m.w != NULL;
+    if (ok)
+        xar_writer_sign(m.w, p->signer);
     for (size_t i = 0; ok && i < p->component_count; i++)
         ok = add_component(&m, p->components[i], e);
     if (ok && put_distribution(&m, e)) {

@@ -255,6 +255,7 @@ bool flatpkg_install(const struct install_env *env, int package, const struct fl
     bool ok = make_staging(&w, &name, &why) &&
               flatpkg_work_stage(&w, env->loop, package, env->run_scripts, false, &why) &&
               carry_out(&w, out, &why);
+    out->signature = w.signature;
     if (name != NULL && why.kind != ERR_STOPPED) {
         struct err left = {.kind = ERR_NONE};
         if (!files_remove(env->state, name, &left))

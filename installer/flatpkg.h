@@ -15,10 +15,12 @@
  *
  * Refused with a sentence: what only JavaScript can decide, unknown codecs, devices, names that would leave
  * the target. Dropped and counted: set-id bits that are not allowed, AppleDouble members where there are no
- * extended attributes. Signatures are not judged here. */
+ * extended attributes. A package whose signature does not match is refused before anything of it is unpacked,
+ * and so is one that is not signed as asked. */
 #ifndef INSTALLER_FLATPKG_H
 #define INSTALLER_FLATPKG_H
 #include "installer/install.h"
+#include "installer/signature.h"
 
 struct flatpkg_options {
     const char *name; /* the package's file name: in messages, receipts, and for scripts its path */
@@ -28,7 +30,15 @@ struct flatpkg_options {
     const struct value *allow_setid; /* target paths that keep their set-id bits, array of strings, or NULL */
     const char *const *environment; /* NAME=value added for the package's scripts; NULL at the end, or NULL */
     uint64_t timeout_ms;            /* for unpacking; 0: one hour */
+    struct signature_need need;     /* what is asked of its signature */
+    const void *roots;              /* PEM, instead of Apple's roots; NULL: Apple's */
+    size_t roots_len;
 };
+
+/* Who signed it? Nothing else of it is read. Fails as need wants it to, ERR_TRUST; s is filled in then too
+ * when the package got so far. */
+CHECKED bool flatpkg_judge(struct loop *l, int package, const struct flatpkg_options *o,
+                           struct install_signature *s, struct err *e);
 
 /* Install into env->root. On success out has restart, scripts_skipped and in reason what was dropped; on
  * failure out->step and code say where. package is read with pread only. */

@@ -32,6 +32,7 @@ struct flatpkg_work {
     size_t count;
     uint64_t announced; /* components the worker spoke of beforehand */
     bool restart, archive_seen;
+    struct install_signature signature;
     bool unpacking;   /* the second worker is at work: it has less to say */
     uint64_t counted; /* components it is done with */
     bool owners;      /* we are root: owners are set */

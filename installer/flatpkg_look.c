@@ -8,6 +8,18 @@
 
 #define GONE ".daybreak-gone"
 
+bool flatpkg_judge(struct loop *l, int package, const struct flatpkg_options *o, struct install_signature *s,
+                   struct err *e)
+{
+    struct flatpkg_work w;
+    flatpkg_work_open(&w, o);
+    struct record_request r = {.task = RECORD_JUDGE};
+    bool ok = flatpkg_work_run(&w, l, package, -1, &r, e);
+    *s = w.signature;
+    flatpkg_work_free(&w);
+    return ok || err_wrap(e, "%s", o->name);
+}
+
 /* --- extract and list --------------------------------------------------------------------------------- */
 
 static bool not_empty(void *ctx, const char *name, const struct stat *st)

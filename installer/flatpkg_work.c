@@ -122,6 +122,22 @@ static bool take_progress(const struct flatpkg_work *w, struct worker_fields *f,
     return true;
 }
 
+/* The worker has judged; what it is to be is looked at here too, before it may go on. */
+static bool take_signature(struct flatpkg_work *w, struct worker_fields *f, struct err *e)
+{
+    struct install_signature *to = &w->signature;
+    if (to->status[0] != '\0' || w->archive_seen)
+        return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker judged twice");
+    struct signature *s = arena_alloc(w->arena, sizeof *s);
+    if (!record_get_signature(f, s, e))
+        return false;
+    snprintf(to->status, sizeof to->status, "%s", signature_status_name(s->status));
+    snprintf(to->team_id, sizeof to->team_id, "%s", s->team_id);
+    snprintf(to->why, sizeof to->why, "%s", s->why);
+    to->is_signed = s->status == SIGNATURE_SIGNED;
+    return signature_meets(s, &w->options->need, e);
+}
+
 static bool take_record(void *ctx, unsigned type, struct worker_fields *f, struct err *e)
 {
     struct flatpkg_work *w = ctx;
@@ -150,6 +166,8 @@ static bool take_record(void *ctx, unsigned type, struct worker_fields *f, struc
         return take_entry(w, f, e);
     case RECORD_PROGRESS:
         return take_progress(w, f, e);
+    case RECORD_SIGNATURE:
+        return take_signature(w, f, e);
     case RECORD_COUNT:
         if (!record_get_count(f, &count, e))
             return false;
@@ -199,8 +217,11 @@ bool flatpkg_work_run(struct flatpkg_work *w, struct loop *l, int package, int d
     r->choices_len = choices.len;
     r->keep_setid = w->keep_setid;
     r->keep_setid_count = w->keep_setid_count;
+    r->need = o->need;
+    r->roots = o->roots;
+    r->roots_len = o->roots != NULL ? o->roots_len : 0;
     ok = ok && record_put_request(&request, r, e);
-    if (ok && r->task != RECORD_LIST)
+    if (ok && (r->task == RECORD_LAYOUT || r->task == RECORD_EXPAND))
         ok = (plan = make_plan(directory, e)) >= 0;
     const int reads[] = {package, plan}, unpacks[] = {package, directory, plan};
     struct worker_job job = {.task = "inspect",
@@ -212,7 +233,10 @@ bool flatpkg_work_run(struct flatpkg_work *w, struct loop *l, int package, int d
                              .started = worker_started,
                              .ctx = w};
     ok = ok && worker_run(l, &job, e);
-    if (ok && (!w->archive_seen || w->count != (r->task == RECORD_EXPAND ? 0 : w->announced)))
+    if (ok && (r->task == RECORD_LAYOUT || r->task == RECORD_JUDGE) && w->signature.status[0] == '\0')
+        ok = err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker did not judge the signature");
+    if (ok && r->task != RECORD_JUDGE &&
+        (!w->archive_seen || w->count != (r->task == RECORD_EXPAND ? 0 : w->announced)))
         ok = err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker found fewer components than it said");
     if (ok && plan >= 0) {
         job.task = "unpack";

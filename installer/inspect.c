@@ -256,11 +256,32 @@ static bool choose(struct inspect *s, const struct xar_member *m, struct err *e)
     return one_receipt_each(s, e);
 }
 
+/* Who signed it, said aloud, and held against what is asked. */
+static bool judge(struct inspect *s, struct err *e)
+{
+    const struct signature_policy policy = {.roots = s->request.roots_len > 0 ? s->request.roots : NULL,
+                                            .roots_len = s->request.roots_len,
+                                            .at = -1};
+    struct signature *signature = arena_alloc(s->arena, sizeof *signature);
+    struct buf b;
+    if (!signature_judge(s->xar, &policy, signature, e))
+        return false;
+    buf_init(&b, WORKER_RECORD_MAX);
+    bool ok = record_put_signature(&b, signature, e);
+    if (ok)
+        worker_send(RECORD_SIGNATURE, &b);
+    buf_release(&b);
+    return ok && signature_meets(signature, &s->request.need, e);
+}
+
 static bool open_package(struct inspect *s, struct err *e)
 {
+    bool judged = s->request.task == RECORD_LAYOUT || s->request.task == RECORD_JUDGE;
     s->xar = xar_open(s->arena, WORKER_FIRST, e);
-    if (s->xar == NULL)
+    if (s->xar == NULL || (judged && !judge(s, e)))
         return false;
+    if (s->request.task == RECORD_JUDGE)
+        return true;
     if (s->xar->unproven != NULL && !s->request.proved && s->request.task == RECORD_LAYOUT)
         return err_set(e, ERR_TRUST, CAUSE_HASH, "%s, and no hash from outside proves the package",
                        s->xar->unproven);
@@ -449,7 +470,11 @@ static bool plan_all(struct inspect *s, struct err *e)
 static bool work(struct inspect *s, struct err *e)
 {
     const struct record_request *r = &s->request;
-    if (!open_package(s, e) || !send_archive(s, e))
+    if (!open_package(s, e))
+        return false;
+    if (r->task == RECORD_JUDGE)
+        return true;
+    if (!send_archive(s, e))
         return false;
     for (size_t i = 0; i < s->count && r->task == RECORD_LAYOUT; i++)
         if (!check_component(&s->components[i], e) || !send_component(&s->components[i], e) ||

@@ -36,20 +36,28 @@ static const char *cache_file(const struct install_env *env, struct arena *a, co
 /* --- the kinds --------------------------------------------------------------------------------------------
  */
 
-static bool package_payload(const struct install_env *env, const struct pkginfo *p, int file,
-                            const char *name, struct install_outcome *out, struct err *e)
+static struct package_job job_of(const struct install_env *env, const struct pkginfo *p, int file,
+                                 const char *name)
 {
-    struct package_job job = {
+    return (struct package_job){
         .file = file,
         .name = name,
         .proved = p->hash != NULL,
         .allow_untrusted = p->allow_untrusted,
+        .require_signature = p->require_signature,
+        .team_id = p->team_id,
         .inside = p->package_path,
         .choices = p->choices,
         .environment = p->environment,
         .allow_setid = p->allow_setid,
         .timeout_ms = step_timeout(env, p),
     };
+}
+
+static bool package_payload(const struct install_env *env, const struct pkginfo *p, int file,
+                            const char *name, struct install_outcome *out, struct err *e)
+{
+    const struct package_job job = job_of(env, p, file, name);
     return package_install(env, &job, out, e);
 }
 
@@ -85,8 +93,8 @@ static bool profile_payload(const struct install_env *env, const struct pkginfo 
                             const char *name, struct install_outcome *out, struct err *e)
 {
     struct arena *a = arena_open();
-    (void)p;
-    bool ok = profile_install(env, file, cache_file(env, a, name), out, e);
+    bool need_trusted = p->require_signature || (!p->hash && !p->allow_untrusted);
+    bool ok = profile_install(env, file, cache_file(env, a, name), need_trusted, out, e);
     arena_free(a);
     return ok;
 }
@@ -188,10 +196,11 @@ static bool may_install(const struct pkginfo *p, int file, struct install_outcom
                        p->type ? p->type : "startosinstall");
     if (kinds[p->kind].file && file < 0)
         return err_set(e, ERR_NOT_FOUND, CAUSE_INSTALLER, "its installer item is not in the cache");
-    if (kinds[p->kind].file && (p->team_id || p->require_signature))
+    if (kinds[p->kind].file && p->kind != KIND_PACKAGE &&
+        (p->team_id || (p->require_signature && p->kind != KIND_PROFILE)))
         return err_set(e, ERR_TRUST, CAUSE_SIGNATURE,
-                       "%s asks for a signed package, and this version does not judge package signatures yet",
-                       p->team_id ? "team_id" : "require_signature");
+                       "%s asks for a signed package, and installer_type %s brings none",
+                       p->team_id ? "team_id" : "require_signature", p->type ? p->type : "");
     out->code = 0;
     return true;
 }
@@ -236,6 +245,11 @@ bool install_item(const struct install_env *env, const struct pkginfo *p, int pa
         out->end = INSTALL_SKIPPED_SCRIPTS;
         out->scripts_skipped = true;
         return finish(true, out);
+    }
+    if (p->kind == KIND_PACKAGE && p->preinstall && env->run_scripts) {
+        const struct package_job job = job_of(env, p, package, package_name);
+        if (!package_judge(env, &job, out, e))
+            return finish(false, out);
     }
     if (!before(env, p, "preinstall", "preinstall_script", p->preinstall, out, e))
         return finish(false, out);

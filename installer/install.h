@@ -34,13 +34,21 @@ enum install_end {
     INSTALL_WAITING          /* a profile's gate is not open (reason says what is waited for) */
 };
 
+struct install_signature { /* of the package that was installed, or refused */
+    char status[16];       /* signed untrusted expired invalid unsigned; "": none was judged */
+    char team_id[16];      /* what the signer's certificate claims; "" none */
+    char why[384];         /* a sentence */
+    bool is_signed;
+};
+
 struct install_outcome {
     enum install_end end;
     bool scripts_skipped; /* payload installed, its scripts not executed */
     bool restart;         /* the package or RestartAction asks for a restart */
     int code;             /* exit status for Install.log when failed */
     char reason[512];     /* waiting for what; what was dropped (set-id bits, …); "" */
-    char step[32];        /* where it failed: preinstall, install, postinstall, remove, … */
+    struct install_signature signature;
+    char step[32]; /* where it failed: preinstall, install, postinstall, remove, … */
 };
 
 /* Do p. package: descriptor of the proved file in Cache (-1 for nopkg), package_name its name there; the very

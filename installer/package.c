@@ -30,13 +30,42 @@ static bool uses_system(const struct install_env *env)
     return env->live || tool_given(env->tools, TOOL_INSTALLER);
 }
 
-static bool with_system(const struct install_env *env, const struct package_job *job, const char *path,
-                        struct install_outcome *out, struct err *e)
+/* What the signature must be: as asked; or good, where nothing else vouches for the bytes. */
+static struct signature_need need_of(const struct package_job *job)
 {
+    return (struct signature_need){
+        .is_signed = job->require_signature || (!job->proved && !job->allow_untrusted),
+        .team_id = job->team_id,
+    };
+}
+
+/* Put before a refusal why a signature was needed at all. */
+static bool refused(const struct package_job *job, struct err *e)
+{
+    if (e && e->kind == ERR_TRUST && !job->proved && !job->allow_untrusted)
+        err_wrap(e,
+                 "it has no hash in the catalog, so only its signature can prove it (or allow_untrusted in "
+                 "the pkginfo)");
+    return false;
+}
+
+/* Apple's installer judges signatures by rules of its own; ours are held first. file: -1 for a folder. */
+static bool with_system(const struct install_env *env, const struct package_job *job, int file,
+                        const char *path, struct install_outcome *out, struct err *e)
+{
+    struct flatpkg_options judged = {.name = text_basename(path), .need = need_of(job)};
+    if (file < 0 && (judged.need.is_signed || judged.need.team_id)) {
+        err_set(e, ERR_TRUST, CAUSE_SIGNATURE,
+                "%s is a folder: a bundle-style package has no signature over all of it",
+                text_basename(path));
+        return refused(job, e);
+    }
+    if (file >= 0 && !flatpkg_judge(env->loop, file, &judged, &out->signature, e))
+        return refused(job, e);
     struct system_options o = {
         .choices = job->choices,
         .environment = job->environment,
-        .allow_untrusted = job->allow_untrusted || job->proved,
+        .allow_untrusted = (job->allow_untrusted || job->proved) && !out->signature.is_signed,
         .timeout_ms = job->timeout_ms,
     };
     char *real = realpath(path, NULL); /* the tool does not follow a link to a package */
@@ -71,10 +100,11 @@ static bool with_flatpkg(const struct install_env *env, const struct package_job
         .allow_setid = job->allow_setid,
         .environment = environment,
         .timeout_ms = job->timeout_ms,
+        .need = need_of(job),
     };
     bool ok = flatpkg_install(env, file, &o, out, e);
     arena_free(a);
-    return ok;
+    return ok || refused(job, e);
 }
 
 /* --- inside an image --------------------------------------------------------------------------------------
@@ -136,7 +166,7 @@ static bool from_volume(const struct install_env *env, const struct package_job 
     if (image_is_disk(name))
         ok = from_image(env, job, fd, path, NULL, depth + 1, out, e);
     else if (uses_system(env))
-        ok = with_system(env, job, path, out, e);
+        ok = with_system(env, job, fd, path, out, e);
     else
         ok = with_flatpkg(env, job, fd, text_basename(name), out, e);
 out:
@@ -160,6 +190,14 @@ static bool from_image(const struct install_env *env, const struct package_job *
     return ok;
 }
 
+bool package_judge(const struct install_env *env, const struct package_job *job, struct install_outcome *out,
+                   struct err *e)
+{
+    const struct flatpkg_options judged = {.name = job->name, .need = need_of(job)};
+    return !is_package(job->name) || flatpkg_judge(env->loop, job->file, &judged, &out->signature, e) ||
+           refused(job, e);
+}
+
 bool package_install(const struct install_env *env, const struct package_job *job,
                      struct install_outcome *out, struct err *e)
 {
@@ -167,12 +205,6 @@ bool package_install(const struct install_env *env, const struct package_job *jo
     bool ok;
 
     snprintf(out->step, sizeof out->step, "install");
-    if (!job->proved && !job->allow_untrusted && !uses_system(env))
-        return err_set(
-            e, ERR_TRUST, CAUSE_SIGNATURE,
-            "%s has no hash in the catalog, so only its signature could prove it, and this version "
-            "does not judge package signatures yet; allow_untrusted in the pkginfo would do",
-            job->name);
     a = arena_open();
     const char *path = arena_printf(a, "%s/%s", env->cache_path, job->name);
     const char *inside = job->inside && is_package(job->inside) ? job->inside : NULL;
@@ -183,7 +215,7 @@ bool package_install(const struct install_env *env, const struct package_job *jo
         ok = err_set(e, ERR_FORMAT, CAUSE_INSTALLER,
                      "%s is neither a package nor a disk image nor an archive", job->name);
     } else if (uses_system(env)) {
-        ok = with_system(env, job, path, out, e);
+        ok = with_system(env, job, job->file, path, out, e);
     } else {
         ok = with_flatpkg(env, job, job->file, job->name, out, e);
     }

@@ -336,8 +336,28 @@ static bool install_old(const struct install_env *env, struct arena *a, const st
     return ok;
 }
 
-bool profile_install(const struct install_env *env, int file, const char *path, struct install_outcome *out,
-                     struct err *e)
+static bool judge(const struct profile *pr, bool need_trusted, struct install_signature *s, struct err *e)
+{
+    s->is_signed = pr->is_signed && pr->trusted;
+    snprintf(s->status, sizeof s->status, "%s",
+             !pr->is_signed ? "unsigned"
+             : pr->trusted  ? "signed"
+                            : "untrusted");
+    if (pr->is_signed)
+        snprintf(s->why, sizeof s->why, "signed by %.120s%s", pr->signer,
+                 pr->trusted ? "" : ", whose chain is unknown here or has expired");
+    else
+        snprintf(s->why, sizeof s->why, "unsigned");
+    if (need_trusted && !s->is_signed)
+        return err_set(e, ERR_TRUST, CAUSE_SIGNATURE, "a trusted signature is asked for, and it is %s",
+                       s->why);
+    if (pr->is_signed && !pr->trusted)
+        log_warn("profile %s is %s", pr->identifier, s->why);
+    return true;
+}
+
+bool profile_install(const struct install_env *env, int file, const char *path, bool need_trusted,
+                     struct install_outcome *out, struct err *e)
 {
     struct arena *a = arena_open();
     struct profile *pr = NULL;
@@ -348,9 +368,10 @@ bool profile_install(const struct install_env *env, int file, const char *path, 
         err_wrap(e, "profile %s", text_basename(path));
         goto out;
     }
-    if (pr->is_signed && !pr->trusted)
-        log_warn("profile %s is signed by %s, whose chain ends in no root that this machine trusts",
-                 pr->identifier, pr->signer);
+    if (!judge(pr, need_trusted, &out->signature, e)) {
+        err_wrap(e, "profile %s", pr->identifier);
+        goto out;
+    }
     if (profile_installable(env)) {
         ok = install_old(env, a, pr, path, e) || err_wrap(e, "profile %s", pr->identifier);
         goto out;

@@ -41,9 +41,10 @@ CHECKED bool profile_present(const struct install_env *env, const char *identifi
 /* May we install a profile ourselves: is the target's macOS 10.15 or older (facts)? */
 bool profile_installable(const struct install_env *env);
 
-/* Make the profile in file (proved descriptor; path for the tool) be there. Ends INSTALL_OK, or on macOS 11
- * and later INSTALL_WAITING with a reason while MDM has not brought it. */
-CHECKED bool profile_install(const struct install_env *env, int file, const char *path,
+/* Make the profile in file (proved descriptor; path for the tool) be there. Who signed it is told in
+ * out->signature; need_trusted: refuse it (ERR_TRUST) unless that is somebody the system's roots know. Ends
+ * INSTALL_OK, or on macOS 11 and later INSTALL_WAITING with a reason while MDM has not brought it. */
+CHECKED bool profile_install(const struct install_env *env, int file, const char *path, bool need_trusted,
                              struct install_outcome *out, struct err *e);
 
 /* Remove it; one that is not there is fine. */

@@ -3,6 +3,9 @@
 #include "core/limits.h"
 #include "installer/packageinfo.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define SCRIPT_LIMIT_S 86400
 
 static bool nonsense(struct err *e, const char *what)
@@ -26,7 +29,8 @@ bool record_put_request(struct buf *b, const struct record_request *r, struct er
               worker_put_bytes(b, r->choices, r->choices_len, e) && worker_put_int(b, r->keep_setid_count, e);
     for (size_t i = 0; ok && i < r->keep_setid_count; i++)
         ok = worker_put_text(b, r->keep_setid[i], e);
-    return ok;
+    return ok && worker_put_int(b, r->need.is_signed, e) && worker_put_int(b, r->need.team_id != NULL, e) &&
+           worker_put_text(b, r->need.team_id, e) && worker_put_bytes(b, r->roots, r->roots_len, e);
 }
 
 bool record_get_request(struct arena *a, const struct buf *b, struct record_request *r, struct err *e)
@@ -52,7 +56,12 @@ bool record_get_request(struct arena *a, const struct buf *b, struct record_requ
     for (size_t i = 0; i < r->keep_setid_count; i++)
         paths[i] = worker_text(&f, LIMIT_PATH);
     r->keep_setid = paths;
-    return (worker_end(&f) && task <= RECORD_LIST) ||
+    r->need.is_signed = worker_flag(&f);
+    bool team = worker_flag(&f);
+    const char *team_id = worker_text(&f, LIMIT_NAME);
+    r->need.team_id = team ? team_id : NULL;
+    r->roots = worker_bytes(&f, &r->roots_len);
+    return (worker_end(&f) && task <= RECORD_JUDGE) ||
            err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker was asked for something it does not know");
 }
 
@@ -67,6 +76,23 @@ bool record_get_archive(struct worker_fields *f, struct record_archive *a, struc
     a->restart = worker_flag(f);
     a->components = worker_int(f);
     return (worker_end(f) && a->components <= LIMIT_COMPONENTS) || nonsense(e, "a summary");
+}
+
+bool record_put_signature(struct buf *b, const struct signature *s, struct err *e)
+{
+    return worker_put_int(b, s->status, e) && worker_put_text(b, s->why, e) &&
+           worker_put_text(b, s->team_id, e) && worker_put_text(b, s->chain[0].name, e);
+}
+
+bool record_get_signature(struct worker_fields *f, struct signature *s, struct err *e)
+{
+    memset(s, 0, sizeof *s);
+    uint64_t status = worker_int(f);
+    snprintf(s->why, sizeof s->why, "%s", worker_text(f, sizeof s->why - 1));
+    snprintf(s->team_id, sizeof s->team_id, "%s", worker_text(f, sizeof s->team_id - 1));
+    snprintf(s->chain[0].name, sizeof s->chain[0].name, "%s", worker_text(f, sizeof s->chain[0].name - 1));
+    s->status = status <= SIGNATURE_INVALID ? (enum signature_status)status : SIGNATURE_INVALID;
+    return (worker_end(f) && status <= SIGNATURE_INVALID) || nonsense(e, "a signature");
 }
 
 bool record_put_component(struct buf *b, const struct record_component *c, struct err *e)

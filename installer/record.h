@@ -6,12 +6,14 @@
 #define INSTALLER_RECORD_H
 #include "core/arena.h"
 #include "core/limits.h"
+#include "installer/signature.h"
 #include "installer/worker.h"
 
 enum record_task {
     RECORD_LAYOUT, /* payloads, scripts and boms of the components: see stage.h */
     RECORD_EXPAND, /* the members of the container, decoded, under their own names */
-    RECORD_LIST    /* nothing written, and nothing left for another worker to do */
+    RECORD_LIST,   /* nothing written, and nothing left for another worker to do */
+    RECORD_JUDGE   /* nothing read but the signatures; nothing left to do either */
 };
 
 struct record_request {
@@ -28,6 +30,9 @@ struct record_request {
     size_t choices_len;
     const char *const *keep_setid;
     size_t keep_setid_count;
+    struct signature_need need; /* LAYOUT, JUDGE: asked of the package before it is read any further */
+    const void *roots;          /* PEM, instead of Apple's; len 0: Apple's */
+    size_t roots_len;
 };
 
 enum record_type {
@@ -37,7 +42,8 @@ enum record_type {
     RECORD_PROGRESS,               /* struct record_progress */
     RECORD_COUNT,                  /* struct record_count, of one component */
     RECORD_SCRIPT,                 /* LAYOUT: struct record_script, after its component, in order */
-    RECORD_BUNDLE                  /* LAYOUT: struct record_bundle, after its component */
+    RECORD_BUNDLE,                 /* LAYOUT: struct record_bundle, after its component */
+    RECORD_SIGNATURE               /* LAYOUT, JUDGE: first of all: struct signature, in part */
 };
 
 struct record_archive {
@@ -91,6 +97,9 @@ CHECKED bool record_get_request(struct arena *a, const struct buf *b, struct rec
                                 struct err *e); /* the array keep_setid is in a */
 CHECKED bool record_put_archive(struct buf *b, const struct record_archive *a, struct err *e);
 CHECKED bool record_get_archive(struct worker_fields *f, struct record_archive *a, struct err *e);
+CHECKED bool record_put_signature(struct buf *b, const struct signature *s, struct err *e);
+/* status, why, team_id and the name of the first certificate; the rest is zero */
+CHECKED bool record_get_signature(struct worker_fields *f, struct signature *s, struct err *e);
 CHECKED bool record_put_component(struct buf *b, const struct record_component *c, struct err *e);
 CHECKED bool record_get_component(struct worker_fields *f, struct record_component *c, struct err *e);
 CHECKED bool record_put_script(struct buf *b, const struct record_script *s, struct err *e);

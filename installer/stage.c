@@ -324,7 +324,7 @@ static bool work(struct stage *s, struct err *e)
         return false;
     if (!plan_next(&s->plan, &r, e))
         return false;
-    if (r.type != PLAN_TOTAL || s->request.task == RECORD_LIST)
+    if (r.type != PLAN_TOTAL || s->request.task >= RECORD_LIST)
         return nonsense(e);
     s->total = r.total;
     if (r.components > 1)

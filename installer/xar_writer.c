@@ -1,5 +1,6 @@
 /* Invariants: the heap lies in an unnamed temporary from its first byte on, so that nothing is left whenever
- * we end; the TOC is made last, when every sum is known. The TOC's own sum is the heap's first 20 bytes. */
+ * we end; the TOC is made last, when every sum is known. The TOC's own sum is the heap's first 20 bytes; the
+ * signatures over it, RSA and then CMS, come next, where Apple's tools put them. */
 #include "installer/xar_writer.h"
 #include "core/arena.h"
 #include "core/buf.h"
@@ -31,6 +32,7 @@ struct xar_writer {
     int heap;
     uint64_t heap_size; /* the checksum's place included */
     time_t created;
+    const struct signature_signer *signer;
     struct member *members;
     size_t count, cap;
     bool open; /* the last member is being written */
@@ -71,6 +73,13 @@ struct xar_writer *xar_writer_open(int dir, struct err *e)
 void xar_writer_created(struct xar_writer *w, time_t created)
 {
     w->created = created;
+}
+
+void xar_writer_sign(struct xar_writer *w, const struct signature_signer *s)
+{
+    w->signer = s;
+    if (s)
+        w->heap_size += signature_signer_rsa_size(s) + signature_signer_cms_size(s);
 }
 
 static bool to_heap(struct xar_writer *w, struct member *m, const void *p, size_t n, struct err *e)
@@ -219,6 +228,44 @@ static bool put_members(const struct xar_writer *w, struct buf *b, size_t parent
     return true;
 }
 
+static bool put_signature(const struct xar_writer *w, struct buf *b, const char *element, const char *style,
+                          size_t offset, size_t size, struct err *e)
+{
+    const struct xar_cert *certs;
+    size_t n = signature_signer_certs(w->signer, &certs);
+    bool ok = buf_printf(b,
+                         "<%s style=\"%s\"><offset>%zu</offset><size>%zu</size>"
+                         "<KeyInfo xmlns=\"http://www.w3.org/2000/09/xmldsig#\"><X509Data>\n",
+                         element, style, offset, size);
+    for (size_t i = 0; ok && i < n; i++)
+        ok = buf_printf(b, "<X509Certificate>%s</X509Certificate>\n",
+                        text_base64(w->arena, certs[i].der, certs[i].len));
+    ok = ok && buf_printf(b, "</X509Data></KeyInfo></%s>\n", element);
+    return ok || too_long(e);
+}
+
+static bool put_signatures(const struct xar_writer *w, struct buf *b, struct err *e)
+{
+    if (!w->signer)
+        return true;
+    size_t rsa = signature_signer_rsa_size(w->signer), cms = signature_signer_cms_size(w->signer);
+    return put_signature(w, b, "signature", "RSA", SUM_SIZE, rsa, e) &&
+           put_signature(w, b, "x-signature", "CMS", SUM_SIZE + rsa, cms, e);
+}
+
+/* Both over the sum, to fd. */
+static bool write_signatures(const struct xar_writer *w, int fd, const unsigned char *sum, struct err *e)
+{
+    if (!w->signer)
+        return true;
+    size_t rsa = signature_signer_rsa_size(w->signer), cms = signature_signer_cms_size(w->signer);
+    unsigned char *both = arena_heap(NULL, rsa + cms);
+    bool ok = signature_signer_sign(w->signer, DIGEST_SHA1, sum, both, both + rsa, e) &&
+              files_write(fd, both, rsa + cms, e);
+    free(both);
+    return ok;
+}
+
 static bool make_toc(const struct xar_writer *w, struct buf *b, struct err *e)
 {
     char created[32];
@@ -229,7 +276,8 @@ static bool make_toc(const struct xar_writer *w, struct buf *b, struct err *e)
                     "<offset>0</offset><size>%d</size></checksum>\n<creation-time>%s</creation-time>\n",
                     SUM_SIZE, created))
         return too_long(e);
-    return put_members(w, b, NO_PARENT, e) && (buf_printf(b, "</toc>\n</xar>\n") || too_long(e));
+    return put_signatures(w, b, e) && put_members(w, b, NO_PARENT, e) &&
+           (buf_printf(b, "</toc>\n</xar>\n") || too_long(e));
 }
 
 static void put_be(unsigned char *to, unsigned n, uint64_t v)
@@ -243,6 +291,8 @@ static void put_be(unsigned char *to, unsigned n, uint64_t v)
 static bool copy_heap(const struct xar_writer *w, int fd, struct err *e)
 {
     uint64_t at = 0, n = w->heap_size - SUM_SIZE;
+    if (w->signer)
+        n -= signature_signer_rsa_size(w->signer) + signature_signer_cms_size(w->signer);
     while (at < n) {
         ssize_t got = pread(w->heap, w->piece, PIECE, (off_t)at);
         if (got < 0 && errno == EINTR)
@@ -275,7 +325,7 @@ bool xar_writer_commit(struct xar_writer *w, int fd, struct err *e)
         put_be(head + 24, 4, 1); /* SHA-1 */
         digest_of(DIGEST_SHA1, packed, stored, sum);
         ok = files_write(fd, head, sizeof head, e) && files_write(fd, packed, stored, e) &&
-             files_write(fd, sum, SUM_SIZE, e) && copy_heap(w, fd, e);
+             files_write(fd, sum, SUM_SIZE, e) && write_signatures(w, fd, sum, e) && copy_heap(w, fd, e);
     }
     free(packed);
     buf_release(&toc);

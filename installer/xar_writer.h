@@ -5,7 +5,7 @@
  * same order with the same time give the same bytes. */
 #ifndef INSTALLER_XAR_WRITER_H
 #define INSTALLER_XAR_WRITER_H
-#include "core/err.h"
+#include "installer/signature.h"
 #include <time.h>
 
 struct xar_writer;
@@ -13,6 +13,9 @@ struct xar_writer;
 /* Its temporary lies in dir and has no name. NULL: *e is set. */
 struct xar_writer *xar_writer_open(int dir, struct err *e);
 void xar_writer_created(struct xar_writer *w, time_t created); /* the creation-time; else 1970 */
+
+/* It is to be signed by s, which must outlive it; before any member. NULL: unsigned. */
+void xar_writer_sign(struct xar_writer *w, const struct signature_signer *s);
 
 /* A directory at path ("a.pkg"), before what is in it. */
 CHECKED bool xar_writer_directory(struct xar_writer *w, const char *path, struct err *e);

@@ -56,8 +56,6 @@ if [ "$size" -gt "$MAX_BYTES" ]; then
 fi
 # What MDM is given names a package that is signed: its hash changes with the signature. Until then it says so in its name.
 rm -f "$out.UNSIGNED.plist"
-if "$maker" pkg mdm-manifest --help >/dev/null 2>&1; then
-    "$maker" pkg mdm-manifest --url "https://example.com/${out##*/}" "$out" >"$out.UNSIGNED.plist.new"
-    mv "$out.UNSIGNED.plist.new" "$out.UNSIGNED.plist"
-fi
+"$maker" pkg mdm-manifest --quiet --unsigned --url "https://example.com/${out##*/}" "$out" >"$out.UNSIGNED.plist.new"
+mv "$out.UNSIGNED.plist.new" "$out.UNSIGNED.plist"
 ls -l "$out"

@@ -7,6 +7,7 @@ Samples come from $DAYBREAK_SHARED, else ../shared beside the project; without t
 """
 import argparse
 import hashlib
+import json
 import os
 import plistlib
 import re
@@ -433,6 +434,206 @@ def test_hostile_samples(w):
         shutil.rmtree(mac.root)
     assert not bad, '\n'.join(bad[:40])
     assert count >= 40, count
+
+
+# --- signatures -----------------------------------------------------------------------------------------------
+
+MARKS = """
+[req]
+distinguished_name = none
+[none]
+[root]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign
+[ca]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign
+1.2.840.113635.100.6.2.6 = DER:0500
+[leaf]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = critical, 1.2.840.113635.100.4.13
+1.2.840.113635.100.6.1.14 = critical, DER:0500
+"""
+
+
+def verify(w, package, *argv):
+    """(exit code, the object that pkg verify --json prints)"""
+    p = subprocess.run([w.program, 'pkg', 'verify', '--json', package, *argv], stdin=subprocess.DEVNULL,
+                       capture_output=True, text=True, timeout=lib.DEADLINE)
+    return p.returncode, json.loads(p.stdout)
+
+
+def expected_signatures():
+    """{name: (the first word of the status expected of pkg verify, team)} by the samples' own index"""
+    with open(os.path.join(SAMPLES, 'INDEX.md'), encoding='utf-8') as f:
+        text = f.read()
+    found = {}
+    for line in text.splitlines():
+        cells = [c.strip() for c in line.replace('\\|', '').strip('|').split('|')]
+        if len(cells) >= 11 and '.pkg' in cells[0]:
+            found[cells[0]] = (cells[-2].split()[0], cells[-1].split(' ')[0])
+    signed = text[text.index('## synthetic/signed'):text.index('## synthetic/malformed')]
+    for name, word in re.findall(r'^\| (\S+\.pkg) \| (\w+)', signed, re.M):
+        found[name] = (word, None)
+    return found
+
+
+def test_signatures_of_the_field(w):
+    """each sample's status, Team ID and exit code are those of the samples' index"""
+    expected, bad, count, notarized = expected_signatures(), [], 0, 0
+    ca = os.path.join(SAMPLES, 'synthetic/signed/ca/root.pem')
+    for package in samples('pkgs') + samples('synthetic/signed'):
+        name = os.path.basename(package)
+        status, team = expected[name]
+        code, said = verify(w, package, *(['--ca', ca] if '/signed/' in package else []))
+        count += 1
+        notarized += said['notarized']
+        if status != 'either' and said['status'] != status:
+            bad.append('%s: %s, expected %s: %s' % (name, said['status'], status, said['message']))
+        if code != (0 if said['status'] in ('signed', 'unsigned') else 1):
+            bad.append('%s: %s and exit %d' % (name, said['status'], code))
+        if team is not None and (said['team_id'] or '') != team:
+            bad.append('%s: team %s, expected %s' % (name, said['team_id'], team))
+        if said['status'] == 'signed' and (len(said['chain']) != 3 or not said['digests']['sha256']):
+            bad.append('%s: %s' % (name, said))
+    assert not bad, '\n'.join(bad)
+    assert count >= 42 and notarized == 6, (count, notarized)
+
+
+def openssl(folder, *argv, data=None):
+    p = subprocess.run(['openssl', *argv], cwd=folder, input=data, stdin=None if data else subprocess.DEVNULL,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=lib.DEADLINE)
+    assert p.returncode == 0, 'openssl %s: %s' % (' '.join(argv), p.stderr.decode(errors='replace'))
+    return p.stdout
+
+
+def authority(folder):
+    """root.pem, leaf.key and chain.pem, with the marks of Apple's"""
+    if not shutil.which('openssl'):
+        raise lib.Skip('openssl is not installed')
+    write(folder + '/marks.cnf', MARKS.encode())
+    above = None
+    for name, subject in (('root', '/CN=Test Root'), ('ca', '/CN=Test CA'),
+                          ('leaf', '/CN=Developer ID Installer: Example (ABCDE12345)/OU=ABCDE12345')):
+        openssl(folder, 'req', '-new', '-newkey', 'rsa:2048', '-nodes', '-keyout', name + '.key', '-out', name + '.csr',
+                '-subj', subject, '-config', 'marks.cnf')
+        by = ['-CA', above + '.pem', '-CAkey', above + '.key', '-CAcreateserial'] if above else ['-signkey', 'root.key']
+        openssl(folder, 'x509', '-req', '-in', name + '.csr', '-out', name + '.pem', '-days', '3000', '-extfile',
+                'marks.cnf', '-extensions', name, *by)
+        above = name
+    with open(folder + '/chain.pem', 'wb') as chain:
+        for name in ('leaf', 'ca', 'root'):
+            with open('%s/%s.pem' % (folder, name), 'rb') as f:
+                chain.write(f.read())
+    return folder
+
+
+def test_built_signatures_are_verified_by_openssl(w):
+    """pkg build --sign: OpenSSL's own tool finds both signatures good; the same input gives the same bytes"""
+    ca, root = authority(w.folder + '/authority'), w.folder + '/tree'
+    write(root + '/opt/file', b'content' * 1000)
+    sign = ['--sign', ca + '/leaf.key', '--chain', ca + '/chain.pem']
+    one = build(w, '--payload', root, '--identifier', 'com.example.one', '--version', '1', *sign, w.folder + '/one.pkg')
+    two = build(w, '--payload', root, '--identifier', 'com.example.one', '--version', '1', *sign, w.folder + '/two.pkg')
+    product = build(w, '--component', one, *sign, w.folder + '/product.pkg')
+    with open(one, 'rb') as f, open(two, 'rb') as g:
+        assert f.read() == g.read()
+    for package in (one, product):
+        code, said = verify(w, package, '--ca', ca + '/root.pem', '--team-id', 'ABCDE12345')
+        assert (code, said['status'], said['team_id'], said['timestamp']) == (0, 'signed', 'ABCDE12345', None), said
+        assert verify(w, package, '--ca', ca + '/root.pem', '--team-id', 'ZZZZZ99999')[0] == 1
+        assert verify(w, package)[1]['status'] == 'untrusted'
+        with open(package, 'rb') as f:
+            data = f.read()
+        toc = 28 + int.from_bytes(data[8:16], 'big')
+        assert data[toc:toc + 20] == hashlib.sha1(data[28:toc]).digest()
+        write(ca + '/sum', data[toc:toc + 20])
+        write(ca + '/rsa', data[toc + 20:toc + 276])
+        cms = data[toc + 276:toc + 276 + 9216]
+        write(ca + '/cms', cms[:4 + int.from_bytes(cms[2:4], 'big')])
+        write(ca + '/leaf.pub', openssl(ca, 'x509', '-in', 'leaf.pem', '-noout', '-pubkey'))
+        openssl(ca, 'pkeyutl', '-verify', '-pubin', '-inkey', 'leaf.pub', '-pkeyopt', 'digest:sha1', '-in', 'sum',
+                '-sigfile', 'rsa')
+        openssl(ca, 'cms', '-verify', '-binary', '-inform', 'DER', '-in', 'cms', '-content', 'sum', '-CAfile', 'root.pem',
+                '-purpose', 'any', '-ignore_critical', '-out', 'out')
+        with open(ca + '/out', 'rb') as f:
+            assert f.read() == data[toc:toc + 20]
+        for at in (toc + 5, toc + 30, toc + 300, len(data) - 3): # checksum, RSA, CMS, a member
+            altered = bytearray(data)
+            altered[at] ^= 1
+            write(w.folder + '/altered.pkg', bytes(altered))
+            code, said = verify(w, w.folder + '/altered.pkg', '--ca', ca + '/root.pem')
+            assert (code, said['status']) == (1, 'invalid'), (at, said)
+    for argv in (['--sign', ca + '/leaf.key'], ['--sign', ca + '/ca.key', '--chain', ca + '/chain.pem']):
+        p = subprocess.run([w.program, 'pkg', 'build', '--payload', root, '--identifier', 'a.b', '--version', '1', *argv,
+                            w.folder + '/none.pkg'], capture_output=True, text=True)
+        assert p.returncode == 200 and 'chain' in p.stderr, p
+        assert not os.path.exists(w.folder + '/none.pkg')
+
+
+def test_manifest_for_mdm(w):
+    """pkg mdm-manifest: the sums of the file's pieces; what a Mac would refuse is refused"""
+    ca, root = authority(w.folder + '/authority'), w.folder + '/tree'
+    write(root + '/opt/file', os.urandom(11 << 20))
+    sign = ['--sign', ca + '/leaf.key', '--chain', ca + '/chain.pem']
+    one = build(w, '--payload', root, '--identifier', 'com.example.one', '--version', '1.5', *sign, w.folder + '/one.pkg')
+    product = build(w, '--component', one, '--title', 'One & all', *sign, w.folder + '/product.pkg')
+    plain = build(w, '--component', one, w.folder + '/plain.pkg')
+
+    def manifest(package, *argv, url='https://mdm.example.com/one.pkg'):
+        return subprocess.run([w.program, 'pkg', 'mdm-manifest', package, '--url', url, *argv], capture_output=True,
+                              timeout=lib.DEADLINE)
+
+    p = manifest(product, '--ca', ca + '/root.pem')
+    assert p.returncode == 0 and not p.stderr, p
+    item = plistlib.loads(p.stdout)['items'][0]
+    with open(product, 'rb') as f:
+        data = f.read()
+    asset, metadata = item['assets'][0], item['metadata']
+    assert asset == {'kind': 'software-package', 'url': 'https://mdm.example.com/one.pkg', 'sha256-size': 10 << 20,
+                     'sha256s': [hashlib.sha256(data[at:at + (10 << 20)]).hexdigest()
+                                 for at in range(0, len(data), 10 << 20)]}, asset
+    assert len(asset['sha256s']) == 2
+    assert metadata == {'kind': 'software', 'bundle-identifier': 'com.example.one', 'bundle-version': '1.5',
+                        'title': 'One & all', 'sizeInBytes': len(data)}, metadata
+    p = manifest(product)
+    assert p.returncode == 0 and b"signer's root" in p.stderr, p
+    for package, word in ((one, b'component'), (plain, b'unsigned')):
+        p = manifest(package)
+        assert p.returncode == 1 and word in p.stderr and not p.stdout, p
+    p = manifest(plain, '--unsigned')
+    assert p.returncode == 0 and b'no Mac takes it' in p.stderr and plistlib.loads(p.stdout)['items'], p
+    assert manifest(one, '--unsigned').returncode == 1
+    write(w.folder + '/altered.pkg', data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
+    assert manifest(w.folder + '/altered.pkg').returncode == 1
+    assert manifest(product, url='http://mdm.example.com/one.pkg').returncode == 200
+
+
+def test_signature_policies_of_items(w):
+    """team_id and require_signature hold before anything is read; the report has the status of each package"""
+    good = os.path.join(SAMPLES, 'pkgs', 'univ-of-utah-marriott-library-apple__display_manager__'
+                        'Display_Manager_0.9.3_.dmg__Display_Manager__0.9.3_.pkg')
+    samples('pkgs')
+    w.repo.simple('Plain')
+    for name, package, policy in (
+            ('Good', good, {'team_id': 'HJ453M68GG', 'require_signature': True}),
+            ('Team', good, {'team_id': 'ABCDE12345'}),
+            ('Broken', os.path.join(SAMPLES, 'pkgs', BAD_SIGNATURE), {}),
+            ('Unknown', os.path.join(SAMPLES, 'synthetic/signed/ok-sha256.pkg'), {'require_signature': True})):
+        shutil.copyfile(package, os.path.join(w.repo.path, 'pkgs', name + '.pkg'))
+        w.repo.item(name, package=name + '.pkg', OnDemand=True, daybreak=policy)
+    w.repo.publish('Plain', 'Good', 'Team', 'Broken', 'Unknown')
+    mac = w.mac()
+    r = mac.run()
+    assert r.code == 2, r
+    states = mac.states()
+    assert states == {'Plain': 'success', 'Good': 'success', 'Team': 'failed', 'Broken': 'failed', 'Unknown': 'failed'}, r
+    assert [mac.failure(n)['cause'] for n in ('Team', 'Broken', 'Unknown')] == ['team_id', 'signature', 'signature']
+    with open(mac.path('Library/Daybreak/ManagedInstallReport.plist'), 'rb') as f:
+        results = {x['name']: (x.get('signature'), x.get('team_id')) for x in plistlib.load(f)['InstallResults']}
+    assert results == {'Plain': ('unsigned', None), 'Good': ('signed', 'HJ453M68GG'), 'Team': ('signed', 'HJ453M68GG'),
+                       'Broken': ('invalid', 'T4SK8ZXCXG'), 'Unknown': ('untrusted', 'ABCDE12345')}, results
 
 
 if __name__ == '__main__':

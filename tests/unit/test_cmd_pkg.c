@@ -123,20 +123,32 @@ static void built_seen_proved(void **state)
     json_decref(j);
 }
 
-static void signed_is_not_judged(void **state)
+static void signed_is_judged(void **state)
 {
-    char out[8192], path[2048];
+    char out[8192], path[2048], ca[2048];
     const char *samples = package_samples();
     (void)state;
     if (!samples)
         skip();
     snprintf(path, sizeof path, "%s/synthetic/signed/ok-sha256.pkg", samples);
-    assert_int_equal(RUN(out, "verify", path), 1);
-    assert_non_null(strstr(out, "not verified"));
-    assert_int_equal(RUN(out, "verify", path, "--json"), 1);
+    snprintf(ca, sizeof ca, "%s/synthetic/signed/ca/root.pem", samples);
+    assert_int_equal(RUN(out, "verify", path), 1); /* Apple does not vouch for it */
+    assert_non_null(strstr(out, "untrusted"));
+    assert_int_equal(RUN(out, "verify", path, "--ca", ca, "--team-id", "ABCDE12345"), 0);
+    assert_int_equal(RUN(out, "verify", path, "--ca", ca, "--team-id", "ZZZZZ99999"), 1);
+    assert_int_equal(RUN(out, "verify", path, "--ca", "/nowhere.pem"), EXIT_USAGE);
+    assert_int_equal(RUN(out, "verify", path, "--ca", path), EXIT_USAGE);
+    assert_int_equal(RUN(out, "verify", path, "--at", "yesterday"), EXIT_USAGE);
+    assert_int_equal(RUN(out, "verify", path, "--ca", ca, "--at", "2050-01-01", "--json"), 1);
     json_t *j = object(out);
     assert_true(json_is_true(json_object_get(j, "intact")));
-    assert_true(json_is_null(json_object_get(j, "status")));
+    assert_string_equal(string(j, "status"), "expired");
+    assert_string_equal(string(j, "team_id"), "ABCDE12345");
+    assert_int_equal(json_array_size(json_object_get(j, "chain")), 3);
+    json_decref(j);
+    assert_int_equal(RUN(out, "info", path, "--json"), 0);
+    j = object(out);
+    assert_string_equal(string(j, "status"), "untrusted");
     json_decref(j);
     snprintf(path, sizeof path, "%s/pkgs/Homebrew__brew__container.pkg", samples);
     assert_int_equal(RUN(out, "list", path), 0);
@@ -147,7 +159,7 @@ static void signed_is_not_judged(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(usage), cmocka_unit_test(built_seen_proved),
-                                       cmocka_unit_test(signed_is_not_judged)};
+                                       cmocka_unit_test(signed_is_judged)};
     if (argc == 3 && strcmp(argv[1], "--worker") == 0)
         return install_worker(argv[2]);
     if (!mkdtemp(base))

@@ -12,7 +12,16 @@ static bool install(const char *inside, int file, const char *name)
 
 #define TYPE(t)           "<key>installer_type</key><string>" t "</string>"
 #define SCRIPT(key, text) "<key>" key "</key><string>#!/bin/sh\n" text "</string>"
-#define HASH              "<key>installer_item_hash</key><string>00</string>"
+#define TEAM(t)           "<key>daybreak</key><dict><key>team_id</key><string>" t "</string></dict>"
+#define NEED_SIGNED       "<key>daybreak</key><dict><key>require_signature</key><true/></dict>"
+#define ALLOW             "<key>allow_untrusted</key><true/>"
+#define VALID                                                                                                \
+    "samples/pkgs/univ-of-utah-marriott-library-apple__display_manager__Display_Manager_0.9.3_.dmg__"        \
+    "Display_Manager__0.9.3_.pkg"
+#define BROKEN  "samples/pkgs/korylprince__goxar__bad_signature.pkg"
+#define FOREIGN "samples/synthetic/signed/ok-sha256.pkg"
+#define PLAIN   "samples/synthetic/good/sha1-gzip.pkg"
+#define HASH    "<key>installer_item_hash</key><string>00</string>"
 
 static void only_scripts(void **state)
 {
@@ -68,13 +77,13 @@ static void refused(void **state)
     assert_int_equal(out.code, -99);
     assert_false(install(HASH, fd, "x.rar"));
     assert_int_equal(out.code, -99);
-    assert_false(install("", fd, "x.zip")); /* nothing proves it */
+    assert_false(install(TYPE("copy_from_dmg") HASH
+                         "<key>daybreak</key><dict><key>team_id</key><string>ABCDE12345</string></dict>",
+                         fd, "x.dmg"));
     assert_int_equal(e.cause, CAUSE_SIGNATURE);
-    assert_false(install(HASH "<key>daybreak</key><dict><key>team_id</key><string>ABCDE12345</string></dict>",
-                         fd, "x.zip"));
-    assert_int_equal(e.cause, CAUSE_SIGNATURE);
-    assert_false(
-        install(HASH "<key>daybreak</key><dict><key>require_signature</key><true/></dict>", fd, "x.zip"));
+    assert_false(install(TYPE("copy_from_dmg") HASH
+                         "<key>daybreak</key><dict><key>require_signature</key><true/></dict>",
+                         fd, "x.dmg"));
     assert_int_equal(e.kind, ERR_TRUST);
     assert_false(install(TYPE("copy_from_dmg") HASH, fd, "x.dmg"));
     assert_string_equal(e.text, "items_to_copy is missing or malformed");
@@ -287,6 +296,47 @@ static void blocking(void **state)
     env.live = false;
 }
 
+/* Refused before its preinstall_script runs, with nothing staged; or installed, the status told. */
+static void signature_policies(void **state)
+{
+    static const struct {
+        const char *sample, *inside;
+        enum cause cause; /* NONE: it installs */
+        const char *status;
+    } rows[] = {
+        {VALID, TEAM("HJ453M68GG") HASH, CAUSE_NONE, "signed"},
+        {VALID, TEAM("ABCDE12345") HASH, CAUSE_TEAM_ID, "signed"},
+        {VALID, NEED_SIGNED HASH, CAUSE_NONE, "signed"},
+        {VALID, "", CAUSE_NONE, "signed"}, /* no hash: its signature will do */
+        {BROKEN, HASH, CAUSE_SIGNATURE, "invalid"},
+        {BROKEN, ALLOW, CAUSE_SIGNATURE, "invalid"},
+        {FOREIGN, HASH, CAUSE_NONE, "untrusted"},
+        {FOREIGN, NEED_SIGNED HASH, CAUSE_SIGNATURE, "untrusted"},
+        {FOREIGN, TEAM("ABCDE12345") HASH, CAUSE_SIGNATURE, "untrusted"},
+        {FOREIGN, "", CAUSE_SIGNATURE, "untrusted"},
+        {FOREIGN, ALLOW, CAUSE_NONE, "untrusted"},
+        {PLAIN, HASH, CAUSE_NONE, "unsigned"},
+        {PLAIN, TEAM("ABCDE12345") HASH, CAUSE_SIGNATURE, "unsigned"},
+        {PLAIN, "", CAUSE_SIGNATURE, "unsigned"},
+        {PLAIN, ALLOW, CAUSE_NONE, "unsigned"},
+        {PLAIN, ALLOW NEED_SIGNED, CAUSE_SIGNATURE, "unsigned"},
+    };
+    const char *script = SCRIPT("preinstall_script", "touch \"$DAYBREAK_ROOT/too-early\"\n");
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *from = shared(rows[i].sample);
+        if (!from)
+            skip();
+        int fd = cached(from, "s.pkg");
+        bool ok = install(arena_printf(memory, "%s%s", rows[i].inside, script), fd, "s.pkg");
+        if (ok != (rows[i].cause == CAUSE_NONE) || (!ok && e.cause != rows[i].cause) ||
+            there("too-early") != ok || strcmp(out.signature.status, rows[i].status) != 0)
+            fail_msg("row %zu: %d, %s, %s", i, ok, out.signature.status, ok ? "" : e.text);
+        assert_true(files_remove(volume, "too-early", &e));
+        close(fd);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +349,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(package_in_an_image),
         cmocka_unit_test(package_and_its_removal),
         cmocka_unit_test(recovers),
+        cmocka_unit_test(signature_policies),
         cmocka_unit_test(blocking),
     };
     if (argc == 3 && strcmp(argv[1], "--worker") == 0)

@@ -130,7 +130,7 @@ static enum install_end install(bool *ok)
     struct install_outcome out = {.code = 0};
     put("Library/Daybreak/Cache/p.mobileconfig", plist(GOOD));
     int fd = files_open(env.cache, "p.mobileconfig", &e);
-    *ok = profile_install(&env, fd, "/cache/p.mobileconfig", &out, &e);
+    *ok = profile_install(&env, fd, "/cache/p.mobileconfig", false, &out, &e);
     close(fd);
     return out.end;
 }
