@@ -1,7 +1,7 @@
 /* Invariants: whatever happens, the staging folder is gone at the end, but after a forced stop, when a script
  * may still be running in it; then the next run's flatpkg_recover removes it. Nothing is moved before every
- * component passed place_check after the last preinstall script. Receipts are written when all that they
- * speak of is on the medium.
+ * component passed place_check after the last preinstall script. What moves is on the medium
+ * before it moves, and receipts are written, and flushed, after the last move.
  *
  * Staging lies in env->state, on the target's volume, so that moving is renaming. Each folder holds the file
  * "lock" (locked by the worker while it lives), "tmp" for the scripts, and the folders of stage.h. While
@@ -215,7 +215,7 @@ static bool carry_out(struct flatpkg_work *w, struct install_outcome *out, struc
             log_warn("%s; its receipt will not say what it owns", why.text); /* a file closed to ourselves */
     }
     look_for_receipts(w);
-    if (!flatpkg_upgrade_judge(w, out, e) || !os_sync_volume(w->staging, e))
+    if (!flatpkg_upgrade_judge(w, out, e))
         return false;
     step(out, "preinstall");
     flatpkg_work_progress(w, UNPACKED_PERCENT, "Running package scripts");
@@ -223,7 +223,9 @@ static bool carry_out(struct flatpkg_work *w, struct install_outcome *out, struc
         return false;
     step(out, "install");
     flatpkg_work_progress(w, 90, "Writing files");
-    if (!move(w, e) || !place_links(w->env->root, e))
+    /* the one barrier: what takes an old version's place is whole after a power cut too. That renames reach
+     * the medium before the receipts that come after them is the volume's own order of things */
+    if (!os_sync_volume(w->staging, e) || !move(w, e) || !place_links(w->env->root, e))
         return false;
     step(out, "postinstall");
     flatpkg_work_progress(w, 93, "Running package scripts");
@@ -232,7 +234,7 @@ static bool carry_out(struct flatpkg_work *w, struct install_outcome *out, struc
     step(out, "install");
     flatpkg_work_progress(w, 97, "Writing receipts");
     remove_obsolete(w, out);
-    if (!os_sync_volume(w->staging, e) || !write_receipts(w, e))
+    if (!write_receipts(w, e))
         return false;
     flatpkg_work_progress(w, 100, "Finished");
     out->end = INSTALL_OK;
