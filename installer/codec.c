@@ -116,7 +116,8 @@ static bool bad(const struct codec *c, struct err *e, const char *how)
 
 static void take(struct codec *c, size_t left)
 {
-    c->in += c->in_len - left;
+    if (left < c->in_len) /* there may be no piece at all */
+        c->in += c->in_len - left;
     c->in_len = left;
 }
 
