@@ -141,6 +141,9 @@ static void print_product(const struct view *v)
               arena_printf(v->arena, "%s%s%s%s", d->os[i].min ? d->os[i].min : "",
                            d->os[i].min ? " and later" : "", d->os[i].before ? " before " : "",
                            d->os[i].before ? d->os[i].before : ""));
+    for (size_t i = 0; i < d->ref_count; i++)
+        if (d->refs[i].must_close.count > 0)
+            field(v, 2, "Must close", joined(v->arena, &d->refs[i].must_close));
     if (d->scripted_check)
         field(v, 2, "Checks",
               arena_printf(v->arena, "%s: only Apple's installer can judge", d->scripted_check));
@@ -191,6 +194,8 @@ static void print_component(const struct view *v, const struct component *c)
                            *i->bundles[k].path ? i->bundles[k].path : ".", rules(v, i, i->bundles[k].id)));
     if (i->bundle_count > 8)
         field(v, 4, "", arena_printf(v->arena, "and %zu more", i->bundle_count - 8));
+    if (i->must_close.count > 0)
+        field(v, 4, "Must close", joined(v->arena, &i->must_close));
     if (strcmp(c->chosen, "yes") != 0)
         field(v, 4, "By default", strcmp(c->chosen, "no") == 0 ? "not installed" : c->chosen);
 }
