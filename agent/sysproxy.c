@@ -21,15 +21,16 @@ static const char *url_of(struct arena *a, const struct half *h)
 
 static const char *exception(struct arena *a, const char *s)
 {
+    static const char *const missing[] = {".0.0.0", ".0.0", ".0", ""};
     const char *slash = strchr(s, '/');
-    int dots = 0;
+    size_t dots = 0;
     if (s[0] == '*')
         return s + 1;
     if (slash == NULL || s[0] < '0' || s[0] > '9')
         return s;
     for (const char *c = s; c < slash; c++)
         dots += *c == '.';
-    return arena_printf(a, "%.*s%s%s", (int)(slash - s), s, dots >= 3 ? "" : &".0.0.0"[2 * dots], slash);
+    return arena_printf(a, "%.*s%s%s", (int)(slash - s), s, missing[dots < 3 ? dots : 3], slash);
 }
 
 static void take(struct arena *a, const char *key, const char *value, struct half *https, struct half *http,
