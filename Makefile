@@ -228,8 +228,11 @@ macos-deps: ## install what cross-building for macOS needs
 	@sh pkg/deps.sh macos
 
 COV     ?= $(UNITS)
-cov: ## line coverage of unit tests and corpora, file by file, lowest first; those under 90 % are marked (COV= some tests)
+SEEDED  := package xar payload bom packageinfo distribution
+cov: all ## line coverage of unit tests and corpora, file by file, lowest first; those under 90 % are marked (COV= some tests)
 	@$(MAKE) -s BUILD=build/cov OPT='-O0 -g --coverage' LDFLAGS=--coverage UNITS='$(COV)' check-unit check-fuzz || echo "cov: tests have failed"
+	@for t in $(SEEDED); do python3 tests/fuzz/seed.py $$t build/cov/seed/$$t build/daybreak && \
+	    build/cov/replay/fuzz_$$t build/cov/seed/$$t >/dev/null || echo "cov: $$t: replay failed"; done
 	@for f in $(SRCS); do gcov -n -o build/cov/obj/$$(dirname $$f) $$f 2>/dev/null | \
 	    awk -v f=$$f '/^File/{k=index($$0, "\x27" f "\x27")} /^Lines/&&k{split($$2,a,"[:%]"); \
 	    printf "%6.2f %5d %s%s\n", a[2], $$4, f, a[2] < 90 ? "  UNDER 90" : ""; k=0}'; done | sort -n | \

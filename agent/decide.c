@@ -1,11 +1,10 @@
-/* Invariants: the plan is a function of the answers; what the outside world said once in a run (free space,
- * what lay in the cache) stays said, so that planning again after downloads differs by their failures alone.
- *
- * A pass is one call of plan_make. Within a pass a package that was promised counts as lying in the cache, as
- * it would in Munki, which downloads while it decides. */
+/* Invariants: the plan is a function of the answers; what the outside world said once in a run stays said
+ * (room.h: free space, what lay in the cache), so that planning again after downloads differs by their
+ * failures alone. */
 #include "agent/decide.h"
 
 #include "agent/plistfile.h"
+#include "agent/room.h"
 #include "agent/seats.h"
 #include "agent/selfserve.h"
 #include "core/files.h"
@@ -26,14 +25,6 @@ struct answer {
     size_t position;
     bool uninstaller;
     struct plan_download value;
-};
-
-struct cached { /* a name in Cache, as it was when first asked for */
-    struct cached *next;
-    const char *name;
-    int64_t kb;
-    bool complete;
-    bool promised; /* in this pass */
 };
 
 struct forced {
@@ -60,9 +51,7 @@ struct decide {
 
     struct answer *answers;
     const struct value *seats; /* of LicenseInfoURL; NULL: not asked yet */
-    struct cached *cached;
-    int64_t free_kb; /* -1: not asked yet */
-    int64_t promised_kb;
+    struct room *room;
     struct decide_download *downloads;
     size_t download_count, download_room;
     struct forced *forced;
@@ -146,24 +135,6 @@ static const struct value *world_seats(void *self, const struct value *names)
     return d->seats;
 }
 
-static struct cached *cached_of(struct decide *d, const char *location)
-{
-    const char *name = cache_name(location);
-    if (name == NULL)
-        return NULL;
-    struct cached *k = d->cached;
-    while (k != NULL && strcmp(k->name, name) != 0)
-        k = k->next;
-    if (k == NULL) {
-        k = arena_alloc(d->a, sizeof *k);
-        k->name = arena_strdup(d->a, name);
-        k->kb = cache_kb(d->cache, location, &k->complete);
-        k->next = d->cached;
-        d->cached = k;
-    }
-    return k;
-}
-
 static struct answer *answer_of(const struct decide *d, const struct pkginfo *p, bool uninstaller)
 {
     struct answer *a = d->answers;
@@ -204,37 +175,32 @@ static struct plan_download world_download(void *self, const struct pkginfo *p, 
     if (a != NULL && a->value.failure != PLAN_DOWNLOAD_OK)
         return a->value;
     expect(d, p, uninstaller, a != NULL);
-    struct cached *k = cached_of(d, uninstaller ? p->uninstaller_location : p->location);
-    if (k != NULL && !k->complete && !k->promised) {
-        int64_t kb = uninstaller ? p->uninstaller_size_kb : p->size_kb;
-        k->promised = true;
-        d->promised_kb += kb > k->kb ? kb - k->kb : 0;
-    }
+    room_want(d->room, uninstaller ? p->uninstaller_location : p->location,
+              uninstaller ? p->uninstaller_size_kb : p->size_kb);
     return a != NULL ? a->value : yes;
 }
 
 static int64_t world_free_kb(void *self)
 {
-    struct decide *d = self;
-    unsigned long long bytes;
-    struct err e;
-    if (d->c.facts->disk_kb >= 0)
-        return d->c.facts->disk_kb;
-    if (d->free_kb < 0) {
-        d->free_kb = INT64_MAX / 2;
-        if (files_free(d->c.target->root, &bytes, &e))
-            d->free_kb = (int64_t)(bytes / 1024);
-        else
-            log_warn("free space is unknown: %s", e.text);
-    }
-    return d->free_kb - d->promised_kb;
+    return room_free_kb(((struct decide *)self)->room);
 }
 
 static int64_t world_cached_kb(void *self, const char *location, bool *complete)
 {
-    const struct cached *k = cached_of(self, location);
-    *complete = k != NULL && (k->complete || k->promised);
-    return k != NULL ? k->kb : 0;
+    return room_cached_kb(((struct decide *)self)->room, location, complete);
+}
+
+static bool world_make_room(void *self, int64_t kb)
+{
+    struct decide *d = self;
+    struct err e;
+    const struct value *before = plistfile_read(d->a, d->c.target->data, INFO, LIMIT_CATALOG, &e);
+    return room_make(d->room, before, kb);
+}
+
+void decide_make_way(struct decide *d)
+{
+    room_clear(d->room);
 }
 
 static void script_broken(void *ctx, const struct pkginfo *p, const char *sentence)
@@ -263,7 +229,6 @@ struct decide *decide_open(struct arena *a, const struct decide_config *c, struc
     struct decide *d = arena_alloc(a, sizeof *d);
     d->a = a;
     d->c = *c;
-    d->free_kb = -1;
     const struct detect_config evidence = {
         .loop = c->loop,
         .root = c->target->root,
@@ -281,6 +246,7 @@ struct decide *decide_open(struct arena *a, const struct decide_config *c, struc
         return NULL;
     d->detect = detect_open(&evidence);
     d->cache = cache_open(a, c->loop, d->repo, c->prefs, c->target);
+    d->room = room_open(a, d->cache, c->target->root, c->facts->disk_kb);
     if (!facts_complete(a, c->options, c->prefs, c->target, c->loop, d->detect, c->facts, e)) {
         decide_free(d);
         return NULL;
@@ -324,9 +290,7 @@ const struct plan *decide_make(struct decide *d, struct err *e)
     }
     d->downloads = NULL;
     d->download_count = d->download_room = 0;
-    d->promised_kb = 0;
-    for (struct cached *k = d->cached; k != NULL; k = k->next)
-        k->promised = false;
+    room_begin(d->room);
     d->in = (struct plan_input){
         .primary = d->primary,
         .manifest = d->manifest,
@@ -355,6 +319,7 @@ const struct plan *decide_make(struct decide *d, struct err *e)
         .download = world_download,
         .free_kb = world_free_kb,
         .cached_kb = world_cached_kb,
+        .make_room = world_make_room,
     };
     d->plan = plan_make(d->a, &d->in, &world, e);
     for (size_t i = 0; d->plan != NULL && i < d->plan->warning_count; i++)
@@ -442,6 +407,7 @@ static bool download_all(struct settling *s, struct err *e)
 {
     struct decide *d = s->d;
     const struct decide_progress *p = s->progress;
+    decide_make_way(d);
     for (size_t i = 0; i < d->download_count; i++) {
         const struct decide_download *w = &d->downloads[i];
         if (w->answered)

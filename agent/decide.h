@@ -77,6 +77,9 @@ struct cache *decide_cache(struct decide *d);
 struct detect *decide_detect(struct decide *d);
 const struct decide_broken *decide_broken(const struct decide *d, size_t *count);
 
+/* Remove from Cache what the plan takes the room of: optional items fetched ahead of time. Before fetching.
+ */
+void decide_make_way(struct decide *d);
 /* InstallInfo.plist in ManagedInstallDir, only when it differs; *written may be NULL. */
 CHECKED bool decide_write(struct decide *d, bool *written, struct err *e);
 /* The SelfServeManifest: what the plan changed in it, and the user's drop taken over and removed (run; check

@@ -531,6 +531,9 @@ static int work(struct run *r)
     report_plan(s->report, r->plan);
     progress_manifest(s->progress, decide_manifest(r->decide),
                       repo_trust_name(repo_trust(decide_repo(r->decide))));
+    if (!o->installonly) {
+        decide_make_way(r->decide);
+    }
     if (!o->installonly && (!decide_write(r->decide, NULL, &e) || !decide_write_self_serve(r->decide, &e))) {
         return no_decision(r, &e);
     }

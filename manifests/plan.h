@@ -49,6 +49,9 @@ struct world {
      * is that file complete (no space check then)? */
     int64_t (*free_kb)(void *self);
     int64_t (*cached_kb)(void *self, const char *location, bool *complete);
+    /* A package lacks that many KB: can what was fetched ahead of time make way for it? True: free_kb and
+     * cached_kb say so from now on. NULL as a function: it cannot. */
+    bool (*make_room)(void *self, int64_t kb);
 };
 
 struct plan_input {

@@ -105,8 +105,9 @@ static int64_t sane(int64_t kb)
     return kb < 0 ? 0 : kb > SANE_KB ? SANE_KB : kb;
 }
 
-/* Room for the download and for what it becomes, beside what the items before it will take. */
-bool plan_has_space(struct plan_work *w, const struct pkginfo *p, bool uninstalling)
+/* The KB that are missing for the download and for what it becomes, beside what the items before it will
+ * take; 0 or less: there is room. */
+static int64_t lacking(struct plan_work *w, const struct pkginfo *p, bool uninstalling)
 {
     int64_t item = sane(p->size_kb), installed = p->installed_kb >= 0 ? sane(p->installed_kb) : item;
     int64_t already = 0;
@@ -118,7 +119,21 @@ bool plan_has_space(struct plan_work *w, const struct pkginfo *p, bool uninstall
         item = sane(p->uninstaller_size_kb);
         installed = 0;
     }
-    return w->free_kb - w->reserved_kb >= item - sane(already) + installed + SLACK_KB;
+    return item - sane(already) + installed + SLACK_KB - (w->free_kb - w->reserved_kb);
+}
+
+bool plan_has_space(struct plan_work *w, const struct pkginfo *p, bool uninstalling)
+{
+    return lacking(w, p, uninstalling) <= 0;
+}
+
+static bool make_room(struct plan_work *w, const struct pkginfo *p, bool uninstalling)
+{
+    const struct world *world = w->world;
+    if (world->make_room == NULL || !world->make_room(world->self, lacking(w, p, uninstalling)))
+        return false;
+    w->free_kb = world->free_kb(world->self);
+    return plan_has_space(w, p, uninstalling);
 }
 
 void plan_reserve(struct plan_work *w, int64_t installed_kb)
@@ -140,7 +155,7 @@ struct plan_download plan_download(struct plan_work *w, struct catalog_entry *it
                                                   : "No installer_item_location in item info.",
                                       0};
     w->world->cached_kb(w->world->self, location, &complete);
-    if (!complete && !plan_has_space(w, p, uninstaller))
+    if (!complete && !plan_has_space(w, p, uninstaller) && !make_room(w, p, uninstaller))
         return (struct plan_download){
             PLAN_DOWNLOAD_SPACE,
             arena_printf(w->a, "Insufficient disk space to download and install %s", text_basename(location)),

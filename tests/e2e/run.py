@@ -693,6 +693,27 @@ def test_bad_space_is_judged_before_download(w):
     assert mac.failure('Alpha')['cause'] == 'disk'
 
 
+def test_room_is_made_by_what_was_fetched_ahead(w):
+    """optional items that are precached make way, the smallest first; not when all of them were not enough"""
+    w.repo.simple('Alpha', installed_size=150000)
+    for name, kb in (('Large', 3000), ('Little', 1000)):
+        w.repo.simple(name, precache=True, files={'Library/%s/file' % name: os.urandom(kb * 1024)})
+    w.repo.publish('Alpha', optional_installs=['Large', 'Little'])
+    mac = w.mac()
+    expect(mac.run('--checkonly'), 0)
+    cache = mac.path('Library/Daybreak/Cache')
+    os.remove(cache + '/Alpha-1.0.pkg')
+    ahead = {}
+    for item in mac.info()['optional_installs']:
+        ahead[item['name']] = os.path.join(cache, item['installer_item_location'])
+        shutil.copyfile(os.path.join(w.repo.path, 'pkgs', item['installer_item_location']), ahead[item['name']])
+    need = 150000 + 102400
+    for lack, left in ((6000, ['Large', 'Little']), (500, ['Large']), (-5000, ['Large'])):
+        mac.facts['available_disk_space_kb'] = need - lack
+        expect(mac.run('--force', 'Alpha'), 2 if len(left) == 2 else 0)
+        assert sorted(n for n, f in ahead.items() if os.path.exists(f)) == left, (lack, ahead)
+
+
 def test_bad_no_network(w):
     """nobody listens"""
     with socket.socket() as s:

@@ -37,7 +37,8 @@ struct scene {
     const char *local_only_name;
     struct value *expect; /* array of lines */
     struct plan_input in;
-    int64_t free_kb;
+    int64_t free_kb, ahead_kb,
+        given_kb;  /* ahead: of optional items in the cache; given: of them, in a pass */
     bool in_bytes; /* catalogs are given as the bytes of their files, not as trees */
     size_t questions;
     struct value *asked; /* question -> count */
@@ -117,6 +118,8 @@ static void machine_words(struct scene *s, const char *text)
             s->in.higher_os_optional = true;
         else if (strcmp(key, "free") == 0)
             s->free_kb = strtoll(rest, NULL, 10);
+        else if (strcmp(key, "ahead") == 0)
+            s->ahead_kb = strtoll(rest, NULL, 10);
         else if (strcmp(key, "x86_64_capable") == 0)
             s->in.x86_64_capable = true;
         else
@@ -290,7 +293,17 @@ static struct plan_download world_download(void *self, const struct pkginfo *p, 
 
 static int64_t world_free_kb(void *self)
 {
-    return ((struct scene *)self)->free_kb;
+    const struct scene *s = self;
+    return s->free_kb + s->given_kb;
+}
+
+static bool world_make_room(void *self, int64_t kb)
+{
+    struct scene *s = self;
+    if (kb > s->ahead_kb - s->given_kb)
+        return false;
+    s->given_kb += kb;
+    return true;
 }
 
 static int64_t world_cached_kb(void *self, const char *location, bool *complete)
@@ -466,8 +479,10 @@ static struct plan *make(struct scene *s, struct arena *a, struct err *e)
                             .seats = value_count(s->seats) > 0 ? world_seats : NULL,
                             .download = world_download,
                             .free_kb = world_free_kb,
-                            .cached_kb = world_cached_kb};
+                            .cached_kb = world_cached_kb,
+                            .make_room = world_make_room};
 
+    s->given_kb = 0;
     s->asked = value_new_dict(s->a);
     return plan_make(a, &s->in, &w, e);
 }
