@@ -6,6 +6,9 @@
 #include <lzma.h>
 #include <string.h>
 #include <zlib.h>
+#if defined(HAVE_ISAL)
+#include <isa-l/igzip_lib.h>
+#endif
 
 #define STEP ((size_t)1 << 30) /* zlib and libbz2 count in 32 bits */
 
@@ -28,6 +31,9 @@ struct codec {
         z_stream z;
         bz_stream bz;
         lzma_stream xz;
+#if defined(HAVE_ISAL)
+        struct inflate_state *fast; /* gzip: what payloads are packed with, nearly all of the work */
+#endif
     } u;
 };
 
@@ -42,7 +48,14 @@ static bool begin(struct codec *c, struct err *e)
         ok = inflateInit(&c->u.z) == Z_OK;
         break;
     case CODEC_GZIP:
+#if defined(HAVE_ISAL)
+        c->u.fast = arena_heap(NULL, sizeof *c->u.fast);
+        isal_inflate_init(c->u.fast);
+        c->u.fast->crc_flag = ISAL_GZIP;
+        ok = true;
+#else
         ok = inflateInit2(&c->u.z, 15 + 16) == Z_OK;
+#endif
         break;
     case CODEC_BZIP2:
         ok = BZ2_bzDecompressInit(&c->u.bz, 0, 0) == BZ_OK;
@@ -62,8 +75,12 @@ static bool begin(struct codec *c, struct err *e)
 static void end(struct codec *c)
 {
     switch (c->kind) {
-    case CODEC_ZLIB:
     case CODEC_GZIP:
+#if defined(HAVE_ISAL)
+        free(c->u.fast);
+        break;
+#endif
+    case CODEC_ZLIB:
         inflateEnd(&c->u.z);
         break;
     case CODEC_BZIP2:
@@ -140,6 +157,25 @@ static bool step_zlib(struct codec *c, void *p, size_t n, size_t *got, bool *ove
                                         names[c->kind], c->u.z.msg);
 }
 
+#if defined(HAVE_ISAL)
+static bool step_fast(struct codec *c, void *p, size_t n, size_t *got, bool *over, struct err *e)
+{
+    struct inflate_state *s = c->u.fast;
+    size_t in = c->in_len < STEP ? c->in_len : STEP, rest = c->in_len - in;
+    s->next_in = (uint8_t *)(uintptr_t)c->in; /* it does not write there */
+    s->avail_in = (uint32_t)in;
+    s->next_out = p;
+    s->avail_out = (uint32_t)n;
+    int r = isal_inflate(s);
+    *over = s->block_state == ISAL_BLOCK_FINISH;
+    /* what it took ahead into its bit buffer lies behind the member, and so in this piece */
+    size_t ahead = *over && s->read_in_length > 0 ? (size_t)s->read_in_length / 8 : 0;
+    take(c, rest + s->avail_in + (ahead <= in - s->avail_in ? ahead : 0));
+    *got = n - s->avail_out;
+    return r == ISAL_DECOMP_OK || r == ISAL_END_INPUT || bad(c, e, "damaged");
+}
+#endif
+
 static bool step_bzip2(struct codec *c, void *p, size_t n, size_t *got, bool *over, struct err *e)
 {
     size_t in = c->in_len < STEP ? c->in_len : STEP, rest = c->in_len - in;
@@ -181,7 +217,7 @@ static bool go_on(struct codec *c, struct err *e)
         c->state = ENDED;
         return true;
     }
-    if (c->kind != CODEC_GZIP && c->kind != CODEC_BZIP2)
+    if ((c->kind != CODEC_GZIP || c->in[0] != 0x1f) && (c->kind != CODEC_BZIP2 || c->in[0] != 'B'))
         return err_set(e, ERR_FORMAT, CAUSE_SIZE, "something follows the %s data", names[c->kind]);
     end(c);
     memset(&c->u, 0, sizeof c->u);
@@ -192,7 +228,11 @@ static bool go_on(struct codec *c, struct err *e)
 static bool some(struct codec *c, void *p, size_t n, size_t *got, struct err *e)
 {
     typedef bool step_fn(struct codec *, void *, size_t, size_t *, bool *, struct err *);
+#if defined(HAVE_ISAL)
+    static step_fn *const steps[] = {step_zlib, step_fast, step_bzip2, step_lzma, step_lzma};
+#else
     static step_fn *const steps[] = {step_zlib, step_zlib, step_bzip2, step_lzma, step_lzma};
+#endif
     while (*got == 0 && c->state != ENDED) {
         bool over = false;
         if (c->state == BETWEEN) {

@@ -98,23 +98,35 @@ def empty(path):
     return fn
 
 
+def mixture(rng, size):
+    """Bytes as programs are made of: gzip makes about 0.6 of them, by codes and short matches, nowhere by storing."""
+    words = [rng.randbytes(rng.randint(3, 12)) for _ in range(4000)]
+    out, n = [], 0
+    while n < size:
+        piece = rng.choice(words) if rng.random() < 0.55 else bytes(rng.choices(range(96), k=rng.randint(2, 8)))
+        out.append(piece)
+        n += len(piece)
+    return b''.join(out)[:size]
+
+
 def tree(path, files, total, seed):
-    """files of log-normal sizes in 50 x 10 folders, bytes that gzip makes about 0.7 of."""
+    """files of log-normal sizes in 50 x 10 folders."""
     rng = random.Random(seed)
     sizes = [rng.lognormvariate(8.0, 1.5) for _ in range(files)]
     scale = total / sum(sizes)
-    words = [rng.randbytes(rng.randint(2, 9)) for _ in range(400)]
-    noise = rng.randbytes(1 << 20)
+    stuff = mixture(rng, 2 << 20)
     for i, s in enumerate(sizes):
         folder = os.path.join(path, 'Library', 'Bench', 'd%02d' % (i % 50), 'e%d' % (i // 50 % 10))
         if i < 500:
             os.makedirs(folder, exist_ok=True)
         n = max(1, int(s * scale))
-        at = rng.randrange(1 << 19)
-        text = b' '.join(rng.choice(words) for _ in range(40))
-        half = (noise[at:at + int(n * 0.62)] * (1 + n // (1 << 19)))[:int(n * 0.62)]
+        at = rng.randrange(len(stuff))
         with open(os.path.join(folder, 'f%05d' % i), 'wb') as f:
-            f.write((half + text * (1 + n // max(1, len(text))))[:n])
+            while n > 0:
+                piece = stuff[at:at + n]
+                f.write(piece)
+                n -= len(piece)
+                at = rng.randrange(4096)
 
 
 def big_file(path, size, seed):
@@ -187,11 +199,7 @@ def write_plists(folder, repo):
 def bench_unpack():
     root, peer = DATA + '/root', DATA + '/peer'
     tree(DATA + '/tree', 20000, 300_000_000, SEED)
-    subprocess.run([PROGRAM, 'pkg', 'build', '--payload', DATA + '/tree', '--identifier', 'com.example.bench',
-                    '--version', '1', DATA + '/bench.pkg'], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run([PROGRAM, 'pkg', 'extract', '--expand', DATA + '/bench.pkg', DATA + '/raw'], check=True,
-                   stdout=subprocess.DEVNULL)
-    shutil.rmtree(DATA + '/tree')
+    packed('bench')
     bsdtar = shutil.which('bsdtar')
     a, b, c = compare(command(BENCH, 'install', DATA + '/bench.pkg', root),
                       command(bsdtar, '-xf', DATA + '/raw/Payload', '-C', peer), empty(root), empty(peer))
@@ -207,6 +215,41 @@ def bench_unpack():
         argv, before = fn(DATA + '/raw/Payload')
         a, b, c = compare(command(BENCH, 'install', DATA + '/bench.pkg', root), command(*argv), empty(root), before)
         row('install 300 MB, 20,000 files: CPU', med(a.cpu), 's', name, med(b.cpu), ('x', limit))
+
+
+def bench_large():
+    """A few large files: all is inflating and summing."""
+    root, peer = DATA + '/root', DATA + '/peer'
+    tree(DATA + '/tree', 6, 300_000_000, SEED)
+    packed('large')
+    a, b, _ = compare(command(BENCH, 'install', DATA + '/large.pkg', root),
+                      command(shutil.which('bsdtar'), '-xf', DATA + '/raw/Payload', '-C', peer), empty(root), empty(peer))
+    row('install 300 MB, 6 files: CPU', med(a.cpu), 's', 'bsdtar -xf', med(b.cpu), ('x', 0.9))
+    row('install 300 MB, 6 files: wall', med(a.wall), 's', 'bsdtar -xf', med(b.wall), ('x', 1.0))
+
+
+def bench_disk():
+    """On a disk, flushed: the peer's files by sync -f."""
+    tree(DATA + '/tree', 20000, 300_000_000, SEED)
+    packed('bench')
+    disk = tempfile.mkdtemp(prefix='bench-disk-', dir=os.path.dirname(PROGRAM))
+    root, peer = disk + '/root', disk + '/peer'
+    try:
+        a, b, _ = compare(command(BENCH, 'install', DATA + '/bench.pkg', root),
+                          sequence([shutil.which('bsdtar'), '-xf', DATA + '/raw/Payload', '-C', peer],
+                                   [shutil.which('sync'), '-f', peer]), empty(root), empty(peer))
+    finally:
+        shutil.rmtree(disk)
+    row('install 300 MB, 20,000 files on disk: wall', med(a.wall), 's', 'bsdtar -xf, sync -f', med(b.wall), ('x', 1.0))
+
+
+def packed(name):
+    """DATA/tree as a package, its payload in DATA/raw, the tree gone."""
+    subprocess.run([PROGRAM, 'pkg', 'build', '--payload', DATA + '/tree', '--identifier', 'com.example.bench',
+                    '--version', '1', DATA + '/%s.pkg' % name], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([PROGRAM, 'pkg', 'extract', '--expand', DATA + '/%s.pkg' % name, DATA + '/raw'], check=True,
+                   stdout=subprocess.DEVNULL)
+    shutil.rmtree(DATA + '/tree')
 
 
 def unpacked(payload, path):
@@ -375,7 +418,8 @@ def bench_catalog():
             1.0, ('=', 1.1))
 
 
-BENCHES = {'unpack': bench_unpack, 'verify': bench_verify, 'download': bench_download, 'memory': bench_memory, 'catalog': bench_catalog}
+BENCHES = {'unpack': bench_unpack, 'large': bench_large, 'disk': bench_disk, 'verify': bench_verify,
+           'download': bench_download, 'memory': bench_memory, 'catalog': bench_catalog}
 
 
 def main():

@@ -303,7 +303,7 @@ TRAPS = [
     Trap('gzip-in-gzip', lambda w: w.packed(parts.gz(parts.gz(w.cpio()))), refuse(F, 'no cpio header|cut short'), 'iv'),
     Trap('gzip-cut', lambda w: w.packed(parts.gz(w.cpio(f('./x', bytes(9000))))[:-30]), refuse(F, 'gzip data is cut short'), 'iv'),
     Trap('gzip-crc', lambda w: w.packed(parts.gz(w.cpio())[:-8] + bytes(8)), refuse(F, 'gzip data is damaged'), 'iv'),
-    Trap('gzip-trailing', lambda w: w.packed(parts.gz(w.cpio()) + b'evil'), refuse(F, 'gzip data is damaged|something follows'), 'iv'),
+    Trap('gzip-trailing', lambda w: w.packed(parts.gz(w.cpio()) + b'evil'), refuse('size', 'something follows'), 'iv'),
     Trap('gzip-two-archives', lambda w: w.packed(parts.gz(w.cpio()) + parts.gz(parts.archive([f('./evil')]))), refuse(F, 'something follows'), 'iv'),
     Trap('payload-unknown', lambda w: w.packed(b'PK\3\4' + bytes(60)), refuse(F, 'format is not known'), 'iv'),
     Trap('payload-apple-archive', lambda w: w.packed(b'AA01' + bytes(60)), refuse(F, 'Apple Archive, which is not supported'), 'iv'),

@@ -29,7 +29,7 @@ DOORS = {
     'expat': (r'<expat', {'installer/xml.c'}),
     'utf8proc': (r'<utf8proc', {'core/text.c'}),
     'jansson': (r'<jansson', None),
-    'ISA-L': (r'<isa-l', {'installer/bom.c'}),
+    'ISA-L': (r'<isa-l', {'installer/bom.c', 'installer/codec.c'}),
     'liblzma': (r'<lzma', {'installer/codec.c'}),
     'libbz2': (r'<bzlib', {'installer/codec.c'}),
 }

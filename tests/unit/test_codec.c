@@ -157,9 +157,37 @@ static void several_streams(void **state)
     }
 }
 
+/* A decoder that reads ahead gives back what is behind its member, wherever the pieces are cut. */
+static void streams_in_every_cut(void **state)
+{
+    (void)state;
+    static const size_t rooms[] = {1, 2, 5, 1000};
+    for (size_t i = 0; i < 300; i++)
+        plain[i] = (unsigned char)(i * i % 251);
+    for (size_t c = 0; c < KINDS; c++) {
+        if (kinds[c].kind != CODEC_GZIP && kinds[c].kind != CODEC_BZIP2)
+            continue;
+        size_t n = compressed(c, plain, 300, "6", packed, sizeof packed);
+        n += compressed(c, plain, 3, "6", packed + n, sizeof packed - n);
+        n += compressed(c, plain, 0, "6", packed + n, sizeof packed - n);
+        n += compressed(c, plain + 3, 297, "1", packed + n, sizeof packed - n);
+        for (size_t piece = 1; piece <= n; piece++)
+            for (size_t k = 0; k < sizeof rooms / sizeof *rooms; k++) {
+                assert_int_equal(decoded(c, packed, n, piece, rooms[k], back, sizeof back), 600);
+                assert_memory_equal(back, plain, 300);
+                assert_memory_equal(back + 300, plain, 300);
+            }
+        memcpy(packed + n, "garbage", 7);
+        for (size_t piece = 1; piece <= n + 7; piece++)
+            for (size_t more = 1; more <= 7; more++)
+                assert_int_equal(decoded(c, packed, n + more, piece, 1000, back, sizeof back), SIZE_MAX);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(round_trips), cmocka_unit_test(damaged),
-                                       cmocka_unit_test(several_streams)};
+                                       cmocka_unit_test(several_streams),
+                                       cmocka_unit_test(streams_in_every_cut)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
