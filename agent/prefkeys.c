@@ -64,7 +64,7 @@ const struct prefkey prefkeys_table[] = {
     KEY("ProxyURL", PREFKEY_URL, PREFKEY_SECRET, F(proxy_url), NULL, NULL),
     INTEGER("PreferenceWait", 0, F(preference_wait_s), "300", NULL, 0, DAY),
     INTEGER("NetworkWait", 0, F(network_wait_s), "600", NULL, 0, DAY),
-    INTEGER("UserWait", PREFKEY_LATER, F(user_wait_s), "3600", NULL, 0, 7 * DAY),
+    INTEGER("UserWait", 0, F(user_wait_s), "3600", NULL, 0, 7 * DAY),
     INTEGER("MunkiWait", 0, F(munki_wait_s), "1800", NULL, 0, DAY),
     INTEGER("RunDeadline", 0, F(run_deadline_s), "14400", NULL, 60, 7 * DAY),
     INTEGER("ItemTimeout", 0, F(item_timeout_s), "3600", NULL, 10, DAY),

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Who is at the Mac: stages, waits, Munki beside us. stages.py [--program build/daybreak] [--only WORD]
+
+All in virtual time, with stand-ins for Apple's tools (tests/tools)."""
+import argparse
+import os
+import subprocess
+import sys
+
+import lib
+from lib import expect
+
+START = 1795485600
+
+
+def order(mac):
+    """Names of items in the order in which they were installed."""
+    names = {i['id']: i['name'] for i in mac.status()['items']}
+    return [names[e['item']] for e in mac.events() if e['type'] == 'item.state' and e['state'] == 'installing']
+
+
+def notes(mac, word=''):
+    return [e['detail'] for e in mac.events() if e['type'] == 'note' and word in e['detail']]
+
+
+def auto(mac, tools, clock, *extra):
+    return expect(mac.run('--auto', '--tools', tools.path, '--clock', clock.path, *extra), 0)
+
+
+# --- a person at the desktop ----------------------------------------------------------------------------------
+
+def test_session_items_wait_for_a_person(w):
+    """none, Setup Assistant, the login window, then a person: session items go last, whatever their place in the plan"""
+    w.repo.simple('Desk', daybreak={'stage': 'session'})
+    w.repo.simple('OnDesk', requires=['Desk'])
+    w.repo.simple('Alpha')
+    w.repo.publish('Desk', 'OnDesk', 'Alpha')
+    mac, tools = w.mac(), w.tools()
+    clock = w.timeline({60: lambda: tools.console('_mbsetupuser', 248), 120: lambda: tools.console('loginwindow', 0),
+                        180: lambda: tools.console('anna')})
+    auto(mac, tools, clock)
+    assert order(mac) == ['Alpha', 'Desk', 'OnDesk'], order(mac)
+    assert mac.status()['exit_code'] == 0 and [i['stage'] for i in mac.status()['items']] == ['session', 'session', 'setup']
+    assert 180 <= clock.passed / 1000 <= 190, clock.passed
+    assert notes(mac, "user's session") == ["waiting for a user's session: nobody is logged in",
+                                            "waiting for a user's session: Setup Assistant is still running",
+                                            "waiting for a user's session: nobody is logged in"], notes(mac)
+    assert 'anna is logged in' in mac.log()
+
+
+def test_the_wait_for_a_person_is_bounded(w):
+    """UserWait holds for all session items together; then they are deferred to the next login, and all the rest is done"""
+    for name in ('One', 'Two'):
+        w.repo.simple(name, daybreak={'stage': 'session'})
+    w.repo.simple('Alpha')
+    w.repo.simple('OnTwo', requires=['Two'])
+    w.repo.publish('One', 'OnTwo', 'Alpha')
+    mac, tools = w.mac(), w.tools()
+    mac.prefs['UserWait'] = 300
+    clock = w.clock()
+    auto(mac, tools, clock)
+    assert mac.states() == {'One': 'deferred', 'Two': 'deferred', 'Alpha': 'success', 'OnTwo': 'deferred'}, mac.states()
+    assert mac.item('OnTwo')['reason'] == 'needs Two, which is deferred'
+    assert mac.item('One')['reason'] == "waits for a user's session: next login" and mac.status()['exit_code'] == 4
+    assert 300 <= clock.passed / 1000 < 305, clock.passed
+    assert not os.path.exists(mac.path('Library/Daybreak/complete'))
+    tools.console('anna')                      # the next login: launchd starts us again
+    auto(mac, tools, w.clock(start=START + 3600))
+    assert mac.states() == {'One': 'success', 'Two': 'success', 'Alpha': 'skipped', 'OnTwo': 'success'}, mac.states()
+    assert mac.status()['exit_code'] == 0 and os.path.exists(mac.path('Library/Daybreak/complete'))
+
+
+def test_the_session_is_looked_at_before_each_item(w):
+    """she logs out after the first: the second waits, and is done when she is back"""
+    w.repo.simple('One', daybreak={'stage': 'session'})
+    w.repo.simple('Two', daybreak={'stage': 'session'})
+    mac, tools = w.mac(), w.tools()
+    w.repo.items[0]['postinstall_script'] = '#!/bin/sh\nrm "%s/console"\n' % tools.path
+    w.repo.publish('One', 'Two')
+    tools.console('anna')
+    auto(mac, tools, w.timeline({100: lambda: tools.console('anna')}), '--scripts', 'run')
+    assert mac.states() == {'One': 'success', 'Two': 'success'} and len(notes(mac, 'nobody is logged in')) == 1
+
+
+def test_a_technician_waits_for_nobody(w):
+    w.repo.simple('Desk', daybreak={'stage': 'session'})
+    w.repo.publish('Desk')
+    mac, tools, clock = w.mac(), w.tools(), w.clock()
+    expect(mac.run('--tools', tools.path, '--clock', clock.path), 4)
+    assert mac.states() == {'Desk': 'deferred'} and clock.passed == 0, (mac.states(), clock.passed)
+
+
+def test_setup_assistants_last_panes_are_not_a_desktop(w):
+    """they run in the session of the new user; another target's, or another program's process does not count"""
+    w.repo.simple('Desk', daybreak={'stage': 'session'})
+    w.repo.publish('Desk')
+    mac, tools = w.mac(), w.tools()
+    tools.console('anna')
+    assistant = running(mac.path('System/Library/CoreServices/Setup Assistant.app/Contents/MacOS/Setup Assistant'))
+    other = running(w.folder + '/else/Setup Assistant.app/Contents/MacOS/Setup Assistant')
+    try:
+        auto(mac, tools, w.timeline({40: lambda: end(assistant)}))
+    finally:
+        end(assistant)
+        end(other)
+    assert mac.states() == {'Desk': 'success'} and len(notes(mac, 'Setup Assistant is still')) == 1
+
+
+# --- Munki beside us ------------------------------------------------------------------------------------------
+
+def running(path):
+    """A process that a look at the processes sees as the program path, until its standard input closes."""
+    return subprocess.Popen([lib.program(path, 'read -r line\n')], stdin=subprocess.PIPE, executable=path)
+
+
+def end(process):
+    if process.poll() is None:
+        process.stdin.close()
+        process.wait(lib.DEADLINE)
+
+
+def test_munki_and_we_never_work_at_the_same_time(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac, tools = w.mac(), w.tools()
+    munki = running(mac.path('usr/local/munki/managedsoftwareupdate'))
+    clock = w.timeline({90: lambda: end(munki)})
+    try:
+        expect(mac.run('--tools', tools.path, '--clock', clock.path), 0)
+    finally:
+        end(munki)
+    assert mac.states() == {'Alpha': 'success'} and 90 <= clock.passed / 1000 <= 92, clock.passed
+    assert [e['detail'] for e in mac.events() if e.get('state') == 'waiting'] == ['munki']
+
+
+def test_the_wait_for_munki_is_bounded(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac, tools = w.mac(), w.tools()
+    mac.prefs['MunkiWait'] = 60
+    munki = running(mac.path('usr/local/munki/managedsoftwareupdate'))
+    try:
+        expect(mac.run('--tools', tools.path, '--clock', w.clock().path), 4)
+    finally:
+        end(munki)
+    assert mac.states() == {'Alpha': 'deferred'} and mac.item('Alpha')['reason'] == 'managedsoftwareupdate is still running'
+
+
+def test_munkis_packages_and_our_own_go_last(w):
+    """Munki's last in their stage unless something stands on them; our own after everything, session included"""
+    def packaged(name, identifier, **keys):
+        w.repo.item(name, '1.0', w.repo.package(name, identifier=identifier),
+                    receipts=[{'packageid': identifier, 'version': '1.0'}], **keys)
+    packaged('Ourselves', 'io.daybreak.pkg')
+    packaged('MunkiCore', 'com.googlecode.munki.core')
+    packaged('MunkiApp', 'com.googlecode.munki.app', requires=['MunkiCore'])
+    packaged('Python', 'com.googlecode.munki.python')
+    w.repo.simple('NeedsPython', requires=['Python'])
+    w.repo.simple('NeedsUs', requires=['Ourselves'])
+    w.repo.simple('Desk', daybreak={'stage': 'session'})
+    w.repo.simple('Alpha')
+    w.repo.publish('Ourselves', 'MunkiApp', 'NeedsPython', 'NeedsUs', 'Desk', 'Alpha')
+    mac = w.mac()
+    expect(mac.run(), 0)
+    assert order(mac) == ['Python', 'NeedsPython', 'Alpha', 'MunkiCore', 'MunkiApp', 'Desk', 'Ourselves', 'NeedsUs'], order(mac)
+
+
+if __name__ == '__main__':
+    ap = argparse.ArgumentParser()
+    ap.add_argument('--program', default=lib.TOP + '/build/daybreak')
+    ap.add_argument('--only')
+    a = ap.parse_args()
+    sys.exit(lib.main(dict(globals()), 'stages', a.only, os.path.abspath(a.program)))
