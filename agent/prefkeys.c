@@ -73,7 +73,7 @@ const struct prefkey prefkeys_table[] = {
     KEY("AfterSuccess", PREFKEY_STRING, 0, NONE, "stop", NULL),
     INTEGER("RunInterval", 0, F(run_interval_s), "3600", NULL, 60, 7 * DAY),
     INTEGER("SplayMax", 0, F(splay_max_s), "60", NULL, 0, DAY),
-    KEY("RestartPolicy", PREFKEY_STRING, PREFKEY_LATER, NONE, "report", NULL),
+    KEY("RestartPolicy", PREFKEY_STRING, 0, NONE, "report", NULL),
     INTEGER("HookTimeout", 0, F(hook_timeout_s), "600", NULL, 1, DAY),
     KEY("InstallRosetta", PREFKEY_BOOL, PREFKEY_LATER, F(install_rosetta), "false", NULL),
     KEY("HandOff", PREFKEY_HANDOFF, PREFKEY_TRUSTED, F(handoff), NULL, NULL),

@@ -5,6 +5,8 @@
  * do. Items are worked on one by one while the transfers of later ones go on in the same loop. */
 #include "agent/run.h"
 #include "agent/pending.h"
+#include "agent/power.h"
+#include "agent/restart.h"
 #include "agent/run_internal.h"
 #include "core/files.h"
 #include "core/limits.h"
@@ -257,15 +259,14 @@ static int install_all(struct run *r)
     struct err e;
     const char *result;
     unsigned char sum[DIGEST_MAX];
-    char digest[2 * 32 + 1] = "";
     struct buf b;
     buf_init(&b, LIMIT_PLIST);
     if (props_encode(r->plan->install_info, &b, &e)) {
         digest_of(DIGEST_SHA256, b.data, b.len, sum);
-        text_hex(digest, sum, 32);
+        text_hex(r->digest, sum, 32);
     }
     buf_release(&b);
-    if (!journal_run(s->journal, progress_now(s->progress)->run, digest, &e)) {
+    if (!journal_run(s->journal, progress_now(s->progress)->run, r->digest, &e)) {
         return no_decision(r, &e);
     }
     if (!required_profiles(r, &e)) {
@@ -281,6 +282,7 @@ static int install_all(struct run *r)
     }
     run_rows(r);
     write_report(r, true);
+    run_restart_owed(r);
     progress_phase(s->progress, "setup");
     run_download_all(r);
     for (int i = 0; i < r->count && !run_stopped(r); i++) {
@@ -379,12 +381,25 @@ static int work(struct run *r)
     return o->checkonly ? check_only(r) : install_all(r);
 }
 
+static void note_battery(struct run *r)
+{
+    struct session *s = r->s;
+    const char *charge = power_battery(s->arena, s->loop, s->options->tools, s->target.live);
+    if (charge != NULL) {
+        const char *text = arena_printf(s->arena, "this Mac runs on its battery%s%s",
+                                        *charge != '\0' ? ", charged to " : "", charge);
+        log_warn("%s", text);
+        progress_note(s->progress, -1, text);
+    }
+}
+
 /* --- the whole ------------------------------------------------------------------------------------------ */
 
 int run_all(const struct options *o)
 {
     struct session s;
     struct run r = {.s = &s};
+    struct child *awake = NULL;
     struct err e = {.kind = ERR_NONE};
     int code = session_open(&s, o, &e);
     if (code == EXIT_LOCKED && s.holder.pid != 0) {
@@ -393,17 +408,27 @@ int run_all(const struct options *o)
         log_error("%s", e.text);
     } else if (!s.nothing_due) {
         progress_begin(s.progress);
+        awake = power_hold(s.loop, o->tools, s.target.live);
+        note_battery(&r);
         code = work(&r);
         run_postflight(&r);
         run_tell_server(&r);
+        power_release(awake);
         log_info("ended with %d: %s", code, err_exit_meaning(code));
         if (r.deadline_timer != 0) {
             loop_cancel(s.loop, r.deadline_timer);
+        }
+        if (!o->checkonly) {
+            restart_note(&s, progress_now(s.progress)->reboot, r.digest, code);
+            run_restart(&r);
         }
         decide_free(r.decide);
         if (o->automatic) {
             code = 0; /* it is recorded: launchd restarts what exits non-zero */
         }
+    }
+    if (code == 0 && s.nothing_due) {
+        run_restart(&r);
     }
     session_close(&s);
     return code;

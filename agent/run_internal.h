@@ -27,7 +27,8 @@ struct run {
     const struct plan *plan;
     struct run_row *rows;
     int count;
-    bool deadline; /* RunDeadline passed */
+    char digest[65]; /* SHA-256 of the decision, in hex */
+    bool deadline;   /* RunDeadline passed */
     uint64_t deadline_timer;
     struct console console; /* as it was when last asked */
     uint64_t user_until;    /* until when items wait for a user's session; 0: none has yet */
@@ -66,6 +67,10 @@ void run_postflight(struct run *r);
 void run_tell_server(struct run *r);   /* of a run that has ended: ReportURL */
 bool run_handoff(struct run *r);       /* after success; false: it failed, which was said and reported */
 bool run_stopped(const struct run *r); /* a signal came or the deadline passed: no new step */
+
+/* --- run_restart.c: RestartPolicy --- */
+void run_restart_owed(struct run *r); /* a restart that an earlier run asked for is still pending: say so */
+void run_restart(struct run *r);      /* at the very end: restart this Mac, if that may be now */
 
 /* --- run_attach.c: somebody holds the lock (s->holder). With a terminal: show that run until it ends, and
  * end with its code; else 5 --- */

@@ -6,6 +6,7 @@
 #include "agent/marker.h"
 #include "agent/pace.h"
 #include "agent/request.h"
+#include "agent/restart.h"
 #include "agent/splashbuddy.h"
 #include "agent/status.h"
 #include "agent/swiftdialog.h"
@@ -121,6 +122,13 @@ static void requested(void *ctx, int fd, short revents)
     request_answer(s->target.state, fd, now, true);
 }
 
+static bool restart_happened(struct session *s)
+{
+    struct restart x;
+    restart_look(s, &x);
+    return x.state == RESTART_HAPPENED;
+}
+
 /* Until the plan was once completed everything is; afterwards what AfterSuccess says, and requests. */
 static bool is_due(struct session *s)
 {
@@ -133,6 +141,9 @@ static bool is_due(struct session *s)
     s->listener_count = s->target.live ? os_activated_sockets(REQUEST_NAME, s->listeners, 4) : 0;
     os_realtime(&now, &ms);
     int64_t wait = open && !s->options->checkonly ? pace_wait(s->target.state, &rule, now) : 0;
+    if (wait > 0 && restart_happened(s)) {
+        wait = 0; /* the run was waiting for exactly this */
+    }
     if (wait > 0) {
         log_info("the next automatic run is due in %lld s", (long long)wait);
         open = false;
@@ -182,6 +193,12 @@ int session_prepare(struct session *s, const struct options *o, struct err *e)
     return s->journal != NULL ? 0 : EXIT_DIRECTORIES;
 }
 
+bool session_log(struct session *s, struct err *e)
+{
+    s->logs = files_dir(s->target.root, TARGET_LOGS, true, 0755, e);
+    return s->logs >= 0 && log_open(s->logs, "daybreak.log", e);
+}
+
 int session_open(struct session *s, const struct options *o, struct err *e)
 {
     int code = session_prepare(s, o, e);
@@ -196,8 +213,7 @@ int session_open(struct session *s, const struct options *o, struct err *e)
         s->nothing_due = true;
         return 0;
     }
-    s->logs = files_dir(s->target.root, TARGET_LOGS, true, 0755, e);
-    if (s->logs < 0 || !log_open(s->logs, "daybreak.log", e)) {
+    if (!session_log(s, e)) {
         return EXIT_DIRECTORIES;
     }
     log_info("daybreak " DAYBREAK_VERSION " run (%s), target %s", s->run_type, s->target.root_path);

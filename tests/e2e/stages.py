@@ -106,6 +106,138 @@ def test_setup_assistants_last_panes_are_not_a_desktop(w):
     assert mac.states() == {'Desk': 'success'} and len(notes(mac, 'Setup Assistant is still')) == 1
 
 
+# --- a restart ------------------------------------------------------------------------------------------------
+
+def restarts(tools):
+    return tools.calls().count('shutdown -r now')
+
+
+def asked(tools):
+    return [c for c in tools.calls() if c.startswith('osascript')]
+
+
+def wants_restart(w, policy, **keys):
+    """A Mac with one item that asks for a restart, after Setup Assistant."""
+    w.repo.simple('Driver', RestartAction='RequireRestart')
+    w.repo.simple('Alpha')
+    w.repo.publish('Driver', 'Alpha', **keys)
+    mac, tools = w.mac(), w.tools()
+    lib.program(mac.path('private/var/db/.AppleSetupDone'), '', 0o400)
+    mac.prefs['RestartPolicy'] = policy
+    return mac, tools
+
+
+def heartbeats(w, mac, tools, count, start=START + 900):
+    for i in range(count):
+        auto(mac, tools, w.clock(start=start + 900 * i), '--scripts', 'run')
+
+
+def test_a_restart_is_only_reported(w):
+    """the default, also at the login window; the Mac counts as done when it has been restarted"""
+    mac, tools = wants_restart(w, 'report')
+    auto(mac, tools, w.clock())
+    assert mac.status()['exit_code'] == 4 and mac.status()['reboot'] and mac.report()['RestartRequired']
+    auto(mac, tools, w.clock(start=START + 60))            # nothing is left to do, but the restart is
+    assert mac.status()['exit_code'] == 4 and mac.status()['reboot']
+    assert restarts(tools) == 0 and asked(tools) == []
+    tools.put('boot', 'B\n')
+    auto(mac, tools, w.clock(start=START + 70))
+    assert mac.status()['exit_code'] == 0 and not mac.status()['reboot'], mac.status()
+
+
+def test_at_the_login_window_the_mac_restarts_itself(w):
+    """once for each plan, and never for a technician's run"""
+    mac, tools = wants_restart(w, 'loginwindow')
+    expect(mac.run('--tools', tools.path, '--clock', w.clock().path), 4)
+    assert restarts(tools) == 0
+    tools.console('loginwindow', 0)
+    auto(mac, tools, w.clock(start=START + 30))
+    assert restarts(tools) == 1 and 'the Mac is restarted' in mac.log()
+    heartbeats(w, mac, tools, 3)                           # shutdown is slow, or somebody stopped it
+    assert restarts(tools) == 1 and 'restarted for this plan before' in mac.log()
+
+
+def test_nobody_is_thrown_out(w):
+    """who is logged in keeps the desktop; the next start of launchd's after a logout restarts"""
+    mac, tools = wants_restart(w, 'loginwindow')
+    tools.console('anna')
+    auto(mac, tools, w.clock())
+    heartbeats(w, mac, tools, 2)
+    assert restarts(tools) == 0 and asked(tools) == [] and 'but not now: somebody is logged in' in mac.log()
+    run = mac.status()['run']
+    tools.console()
+    heartbeats(w, mac, tools, 1, START + 2000)             # no run is due yet: only the restart is
+    assert restarts(tools) == 1 and mac.status()['run'] == run
+
+
+def test_the_user_is_asked_once_and_clicks(w):
+    mac, tools = wants_restart(w, 'ask')
+    tools.console('anna')
+    tools.put('click', 'Restart')
+    auto(mac, tools, w.clock())
+    assert tools.calls()[-4:] == ['launchctl asuser 501', 'sudo anna', 'osascript display dialog ', 'shutdown -r now'], tools.calls()
+
+
+def test_later_and_no_answer_are_no(w):
+    for answer in ('Later', None):
+        mac, tools = wants_restart(w, 'ask') if answer else (w.mac(name='b'), w.tools())
+        mac.prefs['RestartPolicy'] = 'ask'
+        lib.program(mac.path('private/var/db/.AppleSetupDone'), '', 0o400)
+        tools.console('anna')
+        tools.put('click', answer)
+        auto(mac, tools, w.clock())
+        heartbeats(w, mac, tools, 3)
+        assert restarts(tools) == 0 and len(asked(tools)) == 1, tools.calls()
+        tools.put('boot', 'B\n')                           # restarted by hand: nothing is owed any more
+        heartbeats(w, mac, tools, 2, START + 9000)
+        assert restarts(tools) == 0 and len(asked(tools)) == 1 and mac.status()['exit_code'] == 0
+
+
+def test_no_restart_in_setup_assistant(w):
+    mac, tools = wants_restart(w, 'loginwindow')
+    os.unlink(mac.path('private/var/db/.AppleSetupDone'))
+    auto(mac, tools, w.clock())                            # booted, nobody there yet
+    tools.console('_mbsetupuser', 248)
+    heartbeats(w, mac, tools, 1)
+    assert restarts(tools) == 0 and mac.log().count('Setup Assistant is not over') == 2
+    lib.program(mac.path('private/var/db/.AppleSetupDone'), '', 0o400)
+    heartbeats(w, mac, tools, 1, START + 2000)
+    assert restarts(tools) == 0
+    tools.console('loginwindow', 0)
+    heartbeats(w, mac, tools, 1, START + 3000)
+    assert restarts(tools) == 1
+
+
+def test_no_restart_after_a_critical_failure(w):
+    """one that is not critical does not keep the Mac from restarting"""
+    w.repo.simple('Bad', scripts={'preinstall': '#!/bin/sh\nexit 1\n'}, daybreak={'critical': True})
+    mac, tools = wants_restart(w, 'loginwindow')
+    w.repo.publish('Bad', 'Driver')
+    auto(mac, tools, w.clock(), '--scripts', 'run')
+    heartbeats(w, mac, tools, 2)
+    assert restarts(tools) == 0 and 'the last run failed or was cut short' in mac.log()
+    w.repo.items[0]['daybreak'] = {}
+    w.repo.publish('Bad', 'Driver')
+    auto(mac, tools, w.clock(start=START + 90000), '--scripts', 'run')
+    assert mac.status()['exit_code'] == 2 and restarts(tools) == 1, (mac.status(), tools.calls())
+
+
+# --- power ----------------------------------------------------------------------------------------------------
+
+def test_the_mac_is_kept_awake_and_its_battery_said(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac, tools = w.mac(), w.tools()
+    tools.put('battery', "Now drawing from 'Battery Power'\n -InternalBattery-0 (id=4653155)\t34%; discharging; 1:12 "
+              'remaining present: true\n')
+    expect(mac.run('--tools', tools.path), 0, 'runs on its battery, charged to 34%')
+    assert notes(mac, 'battery') == ['this Mac runs on its battery, charged to 34%']
+    assert tools.calls() == ['caffeinate -i -m -s -w'], tools.calls()
+    tools.put('battery', None)
+    expect(mac.run('--tools', tools.path), 0)
+    assert len(notes(mac, 'battery')) == 1
+
+
 # --- Munki beside us ------------------------------------------------------------------------------------------
 
 def running(path):
