@@ -75,7 +75,7 @@ const struct prefkey prefkeys_table[] = {
     INTEGER("SplayMax", 0, F(splay_max_s), "60", NULL, 0, DAY),
     KEY("RestartPolicy", PREFKEY_STRING, 0, NONE, "report", NULL),
     INTEGER("HookTimeout", 0, F(hook_timeout_s), "600", NULL, 1, DAY),
-    KEY("InstallRosetta", PREFKEY_BOOL, PREFKEY_LATER, F(install_rosetta), "false", NULL),
+    KEY("InstallRosetta", PREFKEY_BOOL, 0, F(install_rosetta), "false", NULL),
     KEY("HandOff", PREFKEY_HANDOFF, PREFKEY_TRUSTED, F(handoff), NULL, NULL),
     KEY("ReportURL", PREFKEY_URL, PREFKEY_SECRET, F(report_url), NULL, NULL),
     KEY("ReportHeaders", PREFKEY_STRINGS, PREFKEY_SECRET, F(report_headers), NULL, NULL),

@@ -91,6 +91,7 @@ static void fill_env(struct session *s)
                                 .cache = s->target.cache,
                                 .tools = s->options->tools,
                                 .allow_missing_hash = s->prefs.allow_missing_hash,
+                                .install_rosetta = s->prefs.install_rosetta,
                                 .item_timeout_ms = (uint64_t)s->prefs.item_timeout_s * 1000,
                                 .child_started = child_started,
                                 .ctx = s};

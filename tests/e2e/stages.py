@@ -10,6 +10,9 @@ import sys
 import lib
 from lib import expect
 
+sys.path.insert(0, lib.TOP + '/tests/hostile')
+import parts  # noqa: E402
+
 START = 1795485600
 
 
@@ -236,6 +239,50 @@ def test_the_mac_is_kept_awake_and_its_battery_said(w):
     tools.put('battery', None)
     expect(mac.run('--tools', tools.path), 0)
     assert len(notes(mac, 'battery')) == 1
+
+
+# --- Rosetta --------------------------------------------------------------------------------------------------
+
+def built_for(w, name, architectures):
+    """An item whose product is for these processors ('' : it does not say)."""
+    identifier, file = 'com.example.' + name.lower(), name + '-1.0.pkg'
+    extra = '<options hostArchitectures="%s"/>' % architectures if architectures else ''
+    members = parts.members(identifier, [parts.d('./opt'), parts.f('./opt/' + name)], version='1.0')
+    with open(w.repo.path + '/pkgs/' + file, 'wb') as f:
+        f.write(parts.product([('a.pkg', members)], parts.distribution([(identifier, 'a.pkg')], extra=extra)))
+    w.repo.item(name, '1.0', file)
+
+
+def test_rosetta_is_installed_where_a_package_needs_it(w):
+    """once, before the first that does; one that Apple's servers do not reach fails alone; the next run tries again"""
+    for name, architectures in (('Native', 'x86_64,arm64'), ('Intel', 'x86_64'), ('Silent', '')):
+        built_for(w, name, architectures)
+    w.repo.publish('Native', 'Intel', 'Silent')
+    mac, tools = w.mac(), w.tools()
+    mac.prefs['InstallRosetta'] = True
+    expect(mac.run('--tools', tools.path), 2, 'Rosetta, which Intel-1.0.pkg needs, could not be installed: softwareupdate exited with 1')
+    assert mac.states() == {'Native': 'success', 'Intel': 'failed', 'Silent': 'failed'}, mac.states()
+    assert mac.failure('Intel')['cause'] == 'installer' and 'not supported' in mac.log()
+    tools.put('rosetta', mac.root)
+    tools.put('calls', None)
+    expect(mac.run('--tools', tools.path), 0)
+    assert mac.states() == {'Native': 'skipped', 'Intel': 'success', 'Silent': 'success'}, mac.states()
+    assert len([c for c in tools.calls() if c.startswith('softwareupdate')]) == 1, tools.calls()
+
+
+def test_without_leave_rosetta_is_not_installed(w):
+    """a package for Intel alone fails with the reason; one that does not say is tried; on Intel nothing is asked"""
+    for name, architectures in (('Intel', 'x86_64'), ('Silent', '')):
+        built_for(w, name, architectures)
+    w.repo.publish('Intel', 'Silent')
+    mac, tools = w.mac(), w.tools()
+    expect(mac.run('--tools', tools.path), 2, 'made for Intel alone, and Rosetta is not on this Mac: set InstallRosetta')
+    assert mac.states() == {'Intel': 'failed', 'Silent': 'success'} and not any('softwareupdate' in c for c in tools.calls())
+    mac = w.mac(name='intel')
+    mac.facts['arch'] = 'x86_64'
+    mac.prefs['InstallRosetta'] = True
+    expect(mac.run('--tools', tools.path), 0)
+    assert not any('softwareupdate' in c for c in tools.calls())
 
 
 # --- Munki beside us ------------------------------------------------------------------------------------------
