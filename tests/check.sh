@@ -49,6 +49,7 @@ part 'real repositories'       "$MAKE" -s check-samples
 part 'end to end'              "$MAKE" -s check-e2e
 part 'around a run'            "$MAKE" -s check-around
 part 'stages and people'       "$MAKE" -s check-stages
+part 'first boot, simulated'   "$MAKE" -s check-firstboot
 part 'decisions explained'     "$MAKE" -s check-why
 part 'planted faults'          "$MAKE" -s check-doctor
 part 'packages end to end'     "$MAKE" -s check-package
