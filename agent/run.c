@@ -421,6 +421,9 @@ int run_all(const struct options *o)
         if (!o->checkonly) {
             restart_note(&s, progress_now(s.progress)->reboot, r.digest, code);
             run_restart(&r);
+            if (code == EXIT_DONE) {
+                run_remove_ourselves(&r);
+            }
         }
         decide_free(r.decide);
         if (o->automatic) {
@@ -429,6 +432,7 @@ int run_all(const struct options *o)
     }
     if (code == 0 && s.nothing_due) {
         run_restart(&r);
+        run_remove_ourselves(&r);
     }
     session_close(&s);
     return code;

@@ -64,8 +64,10 @@ const struct plan *run_wait_plan(struct run *r, struct err *e); /* as decide_mak
 /* --- run_around.c: hooks and hand-off --- */
 CHECKED bool run_preflight(struct run *r, struct err *e); /* ERR_USAGE: preferences changed to nonsense */
 void run_postflight(struct run *r);
-void run_tell_server(struct run *r);   /* of a run that has ended: ReportURL */
-bool run_handoff(struct run *r);       /* after success; false: it failed, which was said and reported */
+void run_tell_server(struct run *r); /* of a run that has ended: ReportURL */
+bool run_handoff(struct run *r);     /* after success; false: it failed, which was said and reported */
+/* AfterSuccess remove, the plan completed: start the package's uninstaller, which outlives us. */
+void run_remove_ourselves(struct run *r);
 bool run_stopped(const struct run *r); /* a signal came or the deadline passed: no new step */
 
 /* --- run_restart.c: RestartPolicy --- */

@@ -187,7 +187,7 @@ int session_prepare(struct session *s, const struct options *o, struct err *e)
     if (s->lock < 0) {
         return s->holder.pid != 0 ? EXIT_LOCKED : EXIT_DIRECTORIES;
     }
-    if (!facts_load(s->arena, o, &s->target, s->loop, &s->facts, e)) {
+    if (!facts_identity(s->arena, o, &s->target, s->loop, &s->facts, e)) {
         return EXIT_USAGE;
     }
     s->journal = journal_open(s->target.state, s->facts.hardware_id, e);
@@ -218,6 +218,9 @@ int session_open(struct session *s, const struct options *o, struct err *e)
         return EXIT_DIRECTORIES;
     }
     log_info("daybreak " DAYBREAK_VERSION " run (%s), target %s", s->run_type, s->target.root_path);
+    if (s->facts.machine_info == NULL && !facts_load(s->arena, o, &s->target, s->loop, &s->facts, e)) {
+        return EXIT_USAGE;
+    }
     fill_env(s);
     s->report = report_open(s->target.data, s->logs, s->run_type);
     s->progress = progress_open(s->loop, o->automatic ? "auto" : "manual");
