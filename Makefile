@@ -151,6 +151,9 @@ check-stages: $(PROGRAM) ## who is at the Mac: stages, waits, Munki beside us
 check-firstboot: $(PROGRAM) ## a first boot from power-on to a finished Mac, in virtual time
 	@python3 tests/e2e/firstboot.py --program $(PROGRAM)
 
+check-watchers: $(PROGRAM) ## those who watch: absent, late, restarted, stuck, hostile; every line by its reader
+	@python3 tests/e2e/watchers.py --program $(PROGRAM)
+
 check-launchd: $(PROGRAM) ## days of launchd: starts are counted, and the runs that come of them
 	@python3 tests/e2e/launchd.py --program $(PROGRAM)
 

@@ -17,11 +17,13 @@
 #include "core/text.h"
 #include <poll.h>
 
+enum { LOOK_MS = 2000 };
+
 static bool is_splashbuddy(void *ctx, pid_t pid, const char *path)
 {
     bool *seen = ctx;
     (void)pid;
-    *seen = text_ends(path, "/SplashBuddy.app/Contents/MacOS/SplashBuddy");
+    *seen = text_ends(path, SPLASHBUDDY_READER);
     return !*seen;
 }
 
@@ -32,6 +34,14 @@ static void add(struct session *s, bool ok, struct progress_writer *w, const str
     } else {
         log_warn("%s: left out for this run", e->text);
     }
+}
+
+/* Who watches starts when the desktop is there, dies and is started again: it is told what holds then. */
+static void look_for_readers(void *ctx)
+{
+    struct session *s = ctx;
+    progress_look(s->progress, s->target.live ? "/" : s->target.root_path);
+    loop_after(s->loop, LOOK_MS, look_for_readers, s);
 }
 
 static void open_writers(struct session *s)
@@ -66,6 +76,10 @@ static void open_writers(struct session *s)
             swiftdialog_open(s->target.root, p->dialog_command_file,
                              p->dialog_inspect ? SWIFTDIALOG_INSPECT_ITEMS : SWIFTDIALOG_LIST, &w, &e),
             &w, &e);
+    }
+    bool watched = p->splashbuddy_log != NULL || p->depnotify_file != NULL || p->dialog_command_file != NULL;
+    if (watched && (s->target.live || o->tools != NULL)) {
+        look_for_readers(s);
     }
 }
 

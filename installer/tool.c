@@ -25,7 +25,6 @@ static const struct {
     [TOOL_OSASCRIPT] = {"osascript", {"/usr/bin/osascript"}, "the user is asked with it"},
     [TOOL_SHUTDOWN] = {"shutdown", {"/sbin/shutdown"}, "the Mac is restarted with it"},
     [TOOL_SOFTWAREUPDATE] = {"softwareupdate", {"/usr/sbin/softwareupdate"}, "Rosetta is installed with it"},
-    [TOOL_LOGGER] = {"logger", {"/usr/bin/logger"}, "the system's log is written with it"},
 };
 
 static const char *given_path(struct arena *a, const char *dir, enum tool t)

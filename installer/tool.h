@@ -18,8 +18,7 @@ enum tool {
     TOOL_SYSCTL,
     TOOL_OSASCRIPT,
     TOOL_SHUTDOWN,
-    TOOL_SOFTWAREUPDATE,
-    TOOL_LOGGER
+    TOOL_SOFTWAREUPDATE
 };
 
 /* The path of t, in a: below dir (--tools) when it is there, else its fixed place. NULL, ERR_NOT_FOUND with a

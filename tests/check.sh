@@ -50,6 +50,7 @@ part 'end to end'              "$MAKE" -s check-e2e
 part 'around a run'            "$MAKE" -s check-around
 part 'stages and people'       "$MAKE" -s check-stages
 part 'first boot, simulated'   "$MAKE" -s check-firstboot
+part 'those who watch'         "$MAKE" -s check-watchers
 part "launchd's days"          "$MAKE" -s check-launchd
 part 'decisions explained'     "$MAKE" -s check-why
 part 'planted faults'          "$MAKE" -s check-doctor
