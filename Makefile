@@ -146,6 +146,18 @@ check-e2e: $(PROGRAM) ## the program against a real web server
 check-around: $(PROGRAM) ## hooks, hand-off, reports and waits
 	@python3 tests/e2e/around.py --program $(PROGRAM)
 
+check-stages: $(PROGRAM) ## who is at the Mac: stages, waits, Munki beside us
+	@python3 tests/e2e/stages.py --program $(PROGRAM)
+
+check-firstboot: $(PROGRAM) ## a first boot from power-on to a finished Mac, in virtual time
+	@python3 tests/e2e/firstboot.py --program $(PROGRAM)
+
+check-watchers: $(PROGRAM) ## those who watch: absent, late, restarted, stuck, hostile; every line by its reader
+	@python3 tests/e2e/watchers.py --program $(PROGRAM)
+
+check-launchd: $(PROGRAM) ## days of launchd: starts are counted, and the runs that come of them
+	@python3 tests/e2e/launchd.py --program $(PROGRAM)
+
 check-why: $(PROGRAM) ## every class of decision, explained
 	@python3 tests/e2e/why.py --program $(PROGRAM)
 

@@ -6,6 +6,7 @@
 struct depnotify {
     struct watchfile *file;
     char last[512]; /* the last Status, so that an equal one is not repeated */
+    bool again;     /* another file stands there */
 };
 
 /* Text without the words that the reader would take out of it. */
@@ -22,6 +23,14 @@ static void clean(char *out, size_t size, const char *s)
     out[n] = '\0';
 }
 
+static bool say(struct depnotify *d, const char *text)
+{
+    bool again = false;
+    bool ok = watchfile_line(d->file, text, &again);
+    d->again = d->again || again;
+    return ok;
+}
+
 static bool status(struct depnotify *d, const char *before, const char *name, const char *after)
 {
     char text[512], safe[400];
@@ -31,14 +40,14 @@ static bool status(struct depnotify *d, const char *before, const char *name, co
         return true;
     }
     snprintf(d->last, sizeof d->last, "%s", text);
-    return watchfile_line(d->file, text, NULL);
+    return say(d, text);
 }
 
 static bool command(struct depnotify *d, const char *text)
 {
     char out[600];
     snprintf(out, sizeof out, "Command: %s", text);
-    return watchfile_line(d->file, out, NULL);
+    return say(d, out);
 }
 
 static bool item(struct depnotify *d, const struct progress_item *it)
@@ -75,9 +84,37 @@ static bool item(struct depnotify *d, const struct progress_item *it)
     return true;
 }
 
-static bool emit(void *self, const struct progress_run *r, const struct progress_event *ev)
+/* Its reader takes up the last ten lines, whatever they are: so the bar is brought to nothing first, then to
+ * where it is, and the last Status stands last. */
+static bool resync(void *self, const struct progress_run *r, int64_t ms)
 {
     struct depnotify *d = self;
+    char text[64], last[sizeof d->last];
+    int done = 0;
+    (void)ms;
+    for (int i = 0; i < r->count; i++) {
+        enum progress_state s = r->items[i].state;
+        done += progress_state_final(s) && s != STATE_CANCELLED && s != STATE_DEFERRED;
+    }
+    bool ok = command(d, "DeterminateOffReset:");
+    if (r->count > 0) {
+        snprintf(text, sizeof text, "DeterminateManual: %d", r->count);
+        ok = command(d, text) && ok;
+    }
+    if (done > 0) {
+        snprintf(text, sizeof text, "DeterminateManualStep: %d", done);
+        ok = command(d, text) && ok;
+    }
+    snprintf(last, sizeof last, "%s", d->last);
+    if (last[0] != '\0') {
+        ok = say(d, last) && ok;
+    }
+    d->again = false;
+    return ok;
+}
+
+static bool tell(struct depnotify *d, const struct progress_run *r, const struct progress_event *ev)
+{
     char text[64];
     bool ok = true;
     switch (ev->type) {
@@ -107,6 +144,17 @@ static bool emit(void *self, const struct progress_run *r, const struct progress
     return true;
 }
 
+static bool emit(void *self, const struct progress_run *r, const struct progress_event *ev)
+{
+    struct depnotify *d = self;
+    bool ok = tell(d, r, ev);
+    if (!d->again || r->items == NULL) {
+        return ok;
+    }
+    ok = resync(d, r, ev->ms) && ok;
+    return ev->type == EVENT_RUN_END ? tell(d, r, ev) && ok : ok; /* the button's command must be the last */
+}
+
 static void close_writer(void *self)
 {
     struct depnotify *d = self;
@@ -121,8 +169,12 @@ bool depnotify_open(int root, const char *path, struct progress_writer *w, struc
         return false;
     }
     struct depnotify *d = arena_heap(NULL, sizeof *d);
-    d->file = file;
-    d->last[0] = '\0';
-    *w = (struct progress_writer){.name = "DEPNotify's file", .self = d, .emit = emit, .close = close_writer};
+    *d = (struct depnotify){.file = file};
+    *w = (struct progress_writer){.name = "DEPNotify's file",
+                                  .self = d,
+                                  .emit = emit,
+                                  .close = close_writer,
+                                  .resync = resync,
+                                  .reader = "/DEPNotify.app/Contents/MacOS/DEPNotify"};
     return true;
 }

@@ -176,6 +176,19 @@ bool facts_load(struct arena *a, const struct options *o, const struct target *t
     return true;
 }
 
+bool facts_identity(struct arena *a, const struct options *o, const struct target *t, struct loop *l,
+                    struct facts *f, struct err *e)
+{
+    struct machine m = {0};
+    if (!t->live || o->facts != NULL)
+        return facts_load(a, o, t, l, f, e);
+    machine_identity(a, l, NULL, &m);
+    memset(f, 0, sizeof *f);
+    f->serial = first(NULL, m.serial, "UNKNOWN");
+    f->hardware_id = first(NULL, m.hardware_id, f->serial);
+    return true;
+}
+
 /* --- the whole ----------------------------------------------------------------------------------------- */
 
 static void overlay(struct arena *a, struct value *all, const struct value *over)

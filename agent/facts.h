@@ -33,6 +33,11 @@ struct facts {
 CHECKED bool facts_load(struct arena *a, const struct options *o, const struct target *t, struct loop *l,
                         struct facts *f, struct err *e);
 
+/* hardware_id alone, before anything else is asked: on a Mac's own / one quick question, so that a start of
+ * launchd's that finds nothing due is over at once; elsewhere as facts_load, which it is. */
+CHECKED bool facts_identity(struct arena *a, const struct options *o, const struct target *t, struct loop *l,
+                            struct facts *f, struct err *e);
+
 /* Fill all and report: facts, over them the answers of condition scripts (executed when scripts run) and of
  * the facts file's conditions, then date, os_vers_*, os_build_last_component, machine_type and
  * applications, which always win. Needs target_dirs. Condition scripts get HookTimeout each; their

@@ -301,6 +301,7 @@ static bool load(struct journal *j, struct err *e)
     if (ok && whole < b.len) {
         log_warn("journal: the last %zu bytes were cut off by a crash and are dropped", b.len - whole);
     }
+    size_t length = b.len;
     buf_release(&b);
     if (ok && !machine) {
         log_warn("the state in Library/Daybreak came from another machine; it is kept as journal.other and "
@@ -315,7 +316,11 @@ static bool load(struct journal *j, struct err *e)
             log_warn("%s", ignored.text);
         }
     }
-    return ok && compact(j, e); /* always: it also cuts the torn tail off */
+    if (ok && machine && whole > 0 && whole == length && length <= COMPACT_AT) {
+        j->size = length;
+        return open_end(j, e); /* a start that finds nothing due writes nothing */
+    }
+    return ok && compact(j, e); /* it also cuts the torn tail off */
 }
 
 struct journal *journal_open(int state, const char *hardware_id, struct err *e)

@@ -122,6 +122,19 @@ static const struct value *addresses(struct arena *a, const struct value *report
     return all;
 }
 
+static const struct value *identify(struct arena *a, struct loop *l, const char *tools, struct machine *m)
+{
+    const struct value *expert = ask_dict(a, l, tools, ask_expert);
+    m->serial = tree_string(a, expert, "IOPlatformSerialNumber");
+    m->hardware_id = tree_string(a, expert, "IOPlatformUUID");
+    return expert;
+}
+
+void machine_identity(struct arena *a, struct loop *l, const char *tools, struct machine *m)
+{
+    (void)identify(a, l, tools, m);
+}
+
 void machine_ask(struct arena *a, struct loop *l, const char *tools, struct machine *m)
 {
     struct buf out;
@@ -130,9 +143,7 @@ void machine_ask(struct arena *a, struct loop *l, const char *tools, struct mach
         m->machine_model = text_trim(a, buf_str(&out));
     buf_release(&out);
 
-    const struct value *expert = ask_dict(a, l, tools, ask_expert);
-    m->serial = tree_string(a, expert, "IOPlatformSerialNumber");
-    m->hardware_id = tree_string(a, expert, "IOPlatformUUID");
+    const struct value *expert = identify(a, l, tools, m);
     m->board_id = tree_string(a, expert, "board-id");
     m->device_id = tree_string(a, expert, "target-sub-type");
     m->product_name = tree_string(a, ask_dict(a, l, tools, ask_product), "product-name");

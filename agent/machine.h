@@ -23,6 +23,9 @@ void machine_uname(struct arena *a, struct machine *m);
  * patch level 0 is left out, as everywhere: "15.0". */
 bool machine_system(struct arena *a, int root, struct machine *m);
 
+/* serial and hardware_id alone, by one quick question. */
+void machine_identity(struct arena *a, struct loop *l, const char *tools, struct machine *m);
+
 /* Ask the tools; what does not answer stays NULL and is said in the log. tools: a directory that has them
  * instead of Apple's places, or NULL. */
 void machine_ask(struct arena *a, struct loop *l, const char *tools, struct machine *m);

@@ -18,6 +18,7 @@ struct progress {
     struct progress_run run;
     struct progress_writer writers[WRITERS_MAX];
     int errors[WRITERS_MAX];
+    pid_t readers[WRITERS_MAX]; /* who was seen reading, or 0 */
     int writer_count;
     uint64_t begun;      /* loop time */
     uint64_t *last_tick; /* per item */
@@ -120,6 +121,21 @@ static void count_up(struct progress *p)
     p->run.percent = p->run.count > 0 ? done / p->run.count : 0;
 }
 
+static void account(struct progress *p, int i, bool ok)
+{
+    struct progress_writer *w = &p->writers[i];
+    if (ok) {
+        p->errors[i] = 0;
+    } else if (++p->errors[i] >= ERRORS_IN_A_ROW) {
+        log_warn("%s cannot be written; it is left out for the rest of this run", w->name);
+        if (w->close != NULL) {
+            w->close(w->self);
+        }
+        w->emit = NULL;
+        w->close = NULL;
+    }
+}
+
 static void tell(struct progress *p, enum progress_type type, int index, const char *text)
 {
     p->run.updated_ms = now_ms();
@@ -135,15 +151,43 @@ static void tell(struct progress *p, enum progress_type type, int index, const c
         if (w->emit == NULL) {
             continue;
         }
-        if (w->emit(w->self, &p->run, &ev)) {
-            p->errors[i] = 0;
-        } else if (++p->errors[i] >= ERRORS_IN_A_ROW) {
-            log_warn("%s cannot be written; it is left out for the rest of this run", w->name);
-            if (w->close != NULL) {
-                w->close(w->self);
-            }
-            w->emit = NULL;
-            w->close = NULL;
+        account(p, i, w->emit(w->self, &p->run, &ev));
+    }
+}
+
+struct look {
+    const struct progress *p;
+    const char *below;
+    pid_t other[WRITERS_MAX]; /* a reader that was not there before */
+    bool known[WRITERS_MAX];  /* the one that was, still is */
+};
+
+static bool look_at(void *ctx, pid_t pid, const char *path)
+{
+    struct look *l = ctx;
+    for (int i = 0; i < l->p->writer_count && text_starts(path, l->below); i++) {
+        const struct progress_writer *w = &l->p->writers[i];
+        if (w->reader != NULL && text_ends(path, w->reader)) {
+            l->known[i] = l->known[i] || pid == l->p->readers[i];
+            l->other[i] = pid != l->p->readers[i] ? pid : l->other[i];
+        }
+    }
+    return true;
+}
+
+void progress_look(struct progress *p, const char *below)
+{
+    struct look l = {.p = p, .below = below};
+    os_processes(look_at, &l);
+    for (int i = 0; i < p->writer_count; i++) {
+        const struct progress_writer *w = &p->writers[i];
+        if (l.known[i]) {
+            continue;
+        }
+        p->readers[i] = l.other[i];
+        if (l.other[i] != 0 && w->emit != NULL && w->resync != NULL && p->run.items != NULL) {
+            log_debug("the reader of %s has started", w->name);
+            account(p, i, w->resync(w->self, &p->run, now_ms()));
         }
     }
 }

@@ -98,6 +98,10 @@ struct progress_writer {
     void *self;
     bool (*emit)(void *self, const struct progress_run *r, const struct progress_event *ev);
     void (*close)(void *self);
+    /* Its reader has begun, or begun anew: say what holds now, at ms. Told only of runs that have a plan.
+     * NULL: whoever begins sees all by itself. */
+    bool (*resync)(void *self, const struct progress_run *r, int64_t ms);
+    const char *reader; /* how the path of the reader's program ends; NULL: not looked for */
 };
 
 struct progress;
@@ -107,6 +111,10 @@ struct progress *progress_open(struct loop *l, const char *trigger);
 void progress_add(struct progress *p, struct progress_writer w); /* before progress_begin; takes w over */
 void progress_free(struct progress *p);                          /* closes all writers */
 const struct progress_run *progress_now(const struct progress *p);
+
+/* Look for the writers' readers among the programs that run and whose path begins with below; who has started
+ * since the last look is told what holds now. */
+void progress_look(struct progress *p, const char *below);
 
 void progress_begin(struct progress *p);
 void progress_manifest(struct progress *p, const char *manifest, const char *trust);

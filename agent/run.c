@@ -5,6 +5,8 @@
  * do. Items are worked on one by one while the transfers of later ones go on in the same loop. */
 #include "agent/run.h"
 #include "agent/pending.h"
+#include "agent/power.h"
+#include "agent/restart.h"
 #include "agent/run_internal.h"
 #include "core/files.h"
 #include "core/limits.h"
@@ -53,167 +55,6 @@ static void recover(struct run *r)
     }
     if (!files_sweep(r->s->target.data, "", &e)) {
         log_warn("%s: %s", r->s->target.data_path, e.text);
-    }
-}
-
-/* --- rows ----------------------------------------------------------------------------------------------- */
-
-static const char *kind_name(const struct pkginfo *p)
-{
-    static const char *const names[] = {"package", "copy",           "stage_os_installer", "nopkg",
-                                        "profile", "startosinstall", "unsupported"};
-    return names[p->kind];
-}
-
-static bool listed(const struct value *array, const char *name)
-{
-    return array != NULL && value_has_str(array, name);
-}
-
-static struct progress_item face(const struct run *r, const struct pkginfo *p)
-{
-    bool session = p->session || listed(r->plan->session_items, p->name);
-    return (struct progress_item){.name = p->name,
-                                  .display_name = p->display_name,
-                                  .version = p->version,
-                                  .kind = kind_name(p),
-                                  .stage = session ? "session" : "setup",
-                                  .bytes_total = p->size_kb > 0 ? p->size_kb * 1024 : -1};
-}
-
-static bool worked_on(const struct run *r, const struct pkginfo *p)
-{
-    struct journal_item known = journal_item(r->s->journal, p->name);
-    return known.outcome == JOURNAL_FAILED || known.outcome == JOURNAL_BLOCKED ||
-           known.outcome == JOURNAL_DEFERRED || known.outcome == JOURNAL_CUT;
-}
-
-/* --only-failed: what did not make it last time, and what that requires. */
-static void keep_only_failed(struct run *r, bool *keep)
-{
-    struct arena *a = r->s->arena;
-    for (size_t i = 0; i < r->plan->item_count; i++) {
-        keep[i] = worked_on(r, r->plan->items[i].pkg);
-    }
-    for (size_t i = r->plan->item_count; i-- > 0;) { /* requirements stand before their dependents */
-        const struct value *requires = r->plan->items[i].pkg->requires;
-        size_t n = value_str(requires) != NULL ? 1 : value_count(requires);
-        for (size_t k = 0; keep[i] && k < n; k++) {
-            const char *text =
-                value_str(requires) != NULL ? value_str(requires) : value_str(value_at(requires, k));
-            const char *name, *version;
-            if (text == NULL) {
-                continue;
-            }
-            pkginfo_split_reference(a, text, &name, &version);
-            for (size_t j = 0; j < i; j++) {
-                const char *other = r->plan->items[j].pkg->name;
-                keep[j] = keep[j] || strcmp(other, name) == 0 || strcmp(other, text) == 0;
-            }
-        }
-    }
-}
-
-struct problem { /* an entry of problem_items as a row of its own */
-    const char *name, *version, *note;
-    enum cause cause;
-};
-
-static enum cause problem_cause(const char *note)
-{
-    if (strstr(note, "disk space") != NULL) {
-        return CAUSE_DISK;
-    }
-    if (strstr(note, "ntegrity") != NULL) {
-        return CAUSE_HASH;
-    }
-    return CAUSE_DEPENDENCY;
-}
-
-/* Build the rows: what is there already, what is to be done, what cannot be done. */
-static void make_rows(struct run *r)
-{
-    struct arena *a = r->s->arena;
-    const struct plan *plan = r->plan;
-    size_t broken_count, problems = value_count(plan->problem_items);
-    const struct decide_broken *broken = decide_broken(r->decide, &broken_count);
-    size_t all = plan->present_count + plan->item_count + problems + broken_count;
-    struct progress_item *items = arena_array(a, all + 1, sizeof *items);
-    bool *keep = arena_array(a, plan->item_count + 1, sizeof *keep);
-    int n = 0, failed_from;
-    r->rows = arena_array(a, plan->item_count + 1, sizeof *r->rows);
-    for (size_t i = 0; i < plan->present_count; i++) {
-        bool sick = false;
-        for (size_t b = 0; b < broken_count; b++) {
-            sick = sick || strcmp(broken[b].name, plan->present[i]->name) == 0;
-        }
-        if (!sick) {
-            items[n] = face(r, plan->present[i]);
-            items[n].state = STATE_SKIPPED;
-            items[n].verified = true;
-            items[n++].reason = "already installed";
-        }
-    }
-    for (size_t i = 0; i < plan->item_count; i++) {
-        keep[i] = true;
-    }
-    if (r->s->options->only_failed) {
-        keep_only_failed(r, keep);
-    }
-    for (size_t i = 0; i < plan->item_count; i++) {
-        const struct plan_item *item = &plan->items[i];
-        bool again = false; /* InstallInfo may repeat an item that two requirements update: done once */
-        for (int k = 0; k < r->count && !item->removal; k++) {
-            again = again || (!r->rows[k].removal && r->rows[k].pkg == item->pkg);
-        }
-        if (again) {
-            continue;
-        }
-        items[n] = face(r, item->pkg);
-        items[n].removal = item->removal;
-        if (!keep[i]) { /* --only-failed: still to do, but not now; the plan is not complete without it */
-            items[n++].reason = "left out of this run";
-            continue;
-        }
-        r->rows[r->count++] =
-            (struct run_row){.run = r,
-                             .pkg = item->pkg,
-                             .entry = item->entry,
-                             .removal = item->removal,
-                             .critical = item->pkg->critical || listed(plan->critical_items, item->pkg->name),
-                             .session = item->pkg->session || listed(plan->session_items, item->pkg->name),
-                             .index = n++};
-    }
-    failed_from = n;
-    for (size_t i = 0; i < problems; i++) {
-        const struct value *entry = value_at(plan->problem_items, i);
-        items[n++] = (struct progress_item){.name = props_str(entry, "name"),
-                                            .display_name = props_str(entry, "display_name"),
-                                            .version = props_str(entry, "version_to_install"),
-                                            .kind = "package",
-                                            .stage = "setup"};
-    }
-    for (size_t i = 0; i < broken_count; i++) {
-        items[n++] = (struct progress_item){
-            .name = broken[i].name, .version = broken[i].version, .kind = "package", .stage = "setup"};
-    }
-    progress_plan(r->s->progress, items, n);
-    for (size_t i = 0; i < problems; i++) {
-        const char *note = props_str(value_at(plan->problem_items, i), "note");
-        struct err e;
-        enum cause cause = problem_cause(note != NULL ? note : "");
-        err_set(&e, ERR_INTERNAL, cause, "%s", note != NULL ? note : "it cannot be installed");
-        progress_fail(r->s->progress, failed_from + (int)i,
-                      cause == CAUSE_DEPENDENCY ? STATE_BLOCKED : STATE_FAILED, "decision", &e);
-        log_error("%s: %s", items[failed_from + (int)i].name, e.text);
-        report_error(r->s->report, arena_printf(a, "%s: %s", items[failed_from + (int)i].name, e.text));
-    }
-    for (size_t i = 0; i < broken_count; i++) {
-        struct err e;
-        err_set(&e, ERR_CHILD, CAUSE_SCRIPT, "%s", broken[i].sentence);
-        progress_fail(r->s->progress, failed_from + (int)(problems + i), STATE_FAILED, "check script", &e);
-        log_error("%s: %s", broken[i].name, e.text);
-        report_error(r->s->report, arena_printf(a, "%s: %s", broken[i].name, e.text));
     }
 }
 
@@ -288,7 +129,7 @@ static int outcome(struct run *r, const char **result)
         failed += st == STATE_FAILED || st == STATE_BLOCKED;
         pending += st == STATE_DEFERRED || st == STATE_WAITING;
         if ((st == STATE_FAILED || st == STATE_BLOCKED) &&
-            listed(r->plan->critical_items, now->items[i].name)) {
+            run_lists(r->plan->critical_items, now->items[i].name)) {
             critical++;
         }
     }
@@ -418,19 +259,18 @@ static int install_all(struct run *r)
     struct err e;
     const char *result;
     unsigned char sum[DIGEST_MAX];
-    char digest[2 * 32 + 1] = "";
     struct buf b;
     buf_init(&b, LIMIT_PLIST);
     if (props_encode(r->plan->install_info, &b, &e)) {
         digest_of(DIGEST_SHA256, b.data, b.len, sum);
-        text_hex(digest, sum, 32);
+        text_hex(r->digest, sum, 32);
     }
     buf_release(&b);
-    if (!journal_run(s->journal, progress_now(s->progress)->run, digest, &e)) {
+    if (!journal_run(s->journal, progress_now(s->progress)->run, r->digest, &e)) {
         return no_decision(r, &e);
     }
     if (!required_profiles(r, &e)) {
-        make_rows(r);
+        run_rows(r);
         for (int i = 0; i < r->count; i++) {
             run_row_cancel(r, &r->rows[i]);
         }
@@ -440,11 +280,15 @@ static int install_all(struct run *r)
         progress_end(s->progress, "failed", EXIT_CRITICAL);
         return EXIT_CRITICAL;
     }
-    make_rows(r);
+    run_rows(r);
     write_report(r, true);
+    run_restart_owed(r);
     progress_phase(s->progress, "setup");
     run_download_all(r);
     for (int i = 0; i < r->count && !run_stopped(r); i++) {
+        if (r->rows[i].session) {
+            progress_phase(s->progress, "session"); /* said once: session rows stand together */
+        }
         run_row_work(r, &r->rows[i]);
     }
     bool stopped = run_stopped(r);
@@ -476,7 +320,7 @@ static int install_all(struct run *r)
 static int check_only(struct run *r)
 {
     const char *result;
-    make_rows(r);
+    run_rows(r);
     write_report(r, true);
     decide_clean(r->decide);
     int code = outcome(r, &result);
@@ -540,12 +384,25 @@ static int work(struct run *r)
     return o->checkonly ? check_only(r) : install_all(r);
 }
 
+static void note_battery(struct run *r)
+{
+    struct session *s = r->s;
+    const char *charge = power_battery(s->arena, s->loop, s->options->tools, s->target.live);
+    if (charge != NULL) {
+        const char *text = arena_printf(s->arena, "this Mac runs on its battery%s%s",
+                                        *charge != '\0' ? ", charged to " : "", charge);
+        log_warn("%s", text);
+        progress_note(s->progress, -1, text);
+    }
+}
+
 /* --- the whole ------------------------------------------------------------------------------------------ */
 
 int run_all(const struct options *o)
 {
     struct session s;
     struct run r = {.s = &s};
+    struct child *awake = NULL;
     struct err e = {.kind = ERR_NONE};
     int code = session_open(&s, o, &e);
     if (code == EXIT_LOCKED && s.holder.pid != 0) {
@@ -554,17 +411,31 @@ int run_all(const struct options *o)
         log_error("%s", e.text);
     } else if (!s.nothing_due) {
         progress_begin(s.progress);
+        awake = power_hold(s.loop, o->tools, s.target.live);
+        note_battery(&r);
         code = work(&r);
         run_postflight(&r);
         run_tell_server(&r);
+        power_release(awake);
         log_info("ended with %d: %s", code, err_exit_meaning(code));
         if (r.deadline_timer != 0) {
             loop_cancel(s.loop, r.deadline_timer);
+        }
+        if (!o->checkonly) {
+            restart_note(&s, progress_now(s.progress)->reboot, r.digest, code);
+            run_restart(&r);
+            if (code == EXIT_DONE) {
+                run_remove_ourselves(&r);
+            }
         }
         decide_free(r.decide);
         if (o->automatic) {
             code = 0; /* it is recorded: launchd restarts what exits non-zero */
         }
+    }
+    if (code == 0 && s.nothing_due) {
+        run_restart(&r);
+        run_remove_ourselves(&r);
     }
     session_close(&s);
     return code;

@@ -5,6 +5,7 @@
 #include "agent/handoff.h"
 #include "agent/run_internal.h"
 #include "agent/webhook.h"
+#include "core/files.h"
 #include "core/log.h"
 
 static void child_started(void *ctx, pid_t pid, const char *what)
@@ -82,6 +83,37 @@ bool run_handoff(struct run *r)
                  "logged in");
     }
     return ok;
+}
+
+/* The uninstaller ends our job (launchctl bootout), which waits for us: so it is started last and left alone.
+ * Only on a Mac's own /, or in a test that has stand-ins: its paths are this machine's. */
+void run_remove_ourselves(struct run *r)
+{
+    struct session *s = r->s;
+    struct err e;
+    const char *name, *path = arena_printf(s->arena, "%s/uninstall.sh", hook_folder(s->arena, &s->target));
+    const char *argv[] = {target_path(s->arena, &s->target, path), "--after-success", NULL};
+    const char *env[] = {"PATH=/usr/bin:/bin:/usr/sbin:/sbin",
+                         arena_printf(s->arena, "DAYBREAK_ROOT=%s", s->target.root_path), NULL};
+    const struct child_spec spec = {
+        .argv = argv, .env = s->target.live ? NULL : env, .dir = -1, .timeout_ms = 600000};
+    if (s->prefs.after_success != PREFS_AFTER_REMOVE || !s->options->automatic || s->options->checkonly ||
+        !journal_completed(s->journal) || !(s->target.live || s->options->tools != NULL) ||
+        !s->options->run_scripts || (s->logs < 0 && !session_log(s, &e))) {
+        return;
+    }
+    int dir = files_parent(s->target.root, path, false, &name, &e);
+    bool ok = dir >= 0 && hook_allowed(dir, name, &e);
+    if (dir >= 0) {
+        close(dir);
+    }
+    struct child *c = ok ? child_start(s->loop, &spec, &e) : NULL;
+    if (c == NULL) {
+        log_warn("AfterSuccess is remove, but Daybreak stays: %s: %s", path, e.text);
+        return;
+    }
+    log_info("everything is done: Daybreak is taken off this Mac (AfterSuccess is remove)");
+    child_leave(c);
 }
 
 void run_tell_server(struct run *r)

@@ -3,6 +3,7 @@
 #define AGENT_RUN_INTERNAL_H
 #include "agent/run.h"
 #include "agent/session.h"
+#include "installer/console.h"
 
 enum run_download { RUN_NO_DOWNLOAD, RUN_FETCHING, RUN_FETCHED, RUN_NOT_FETCHED };
 
@@ -10,8 +11,9 @@ struct run_row { /* one item of the plan that is worked on */
     struct run *run;
     const struct pkginfo *pkg;
     const struct value *entry; /* its dictionary in InstallInfo */
-    bool removal, critical, session;
-    int index; /* its row in progress */
+    bool removal, critical;
+    bool session; /* needs a person at the desktop, itself or through what it stands on */
+    int index;    /* its row in progress */
     enum run_download download;
     struct cache_job *job;
     int64_t kb_per_second;
@@ -25,16 +27,32 @@ struct run {
     const struct plan *plan;
     struct run_row *rows;
     int count;
-    bool deadline; /* RunDeadline passed */
+    char digest[65]; /* SHA-256 of the decision, in hex */
+    bool deadline;   /* RunDeadline passed */
     uint64_t deadline_timer;
+    struct console console; /* as it was when last asked */
+    uint64_t user_until;    /* until when items wait for a user's session; 0: none has yet */
 };
+
+/* --- run_rows.c: what is worked on, in which order --- */
+void run_rows(struct run *r); /* make the rows of r->plan, and tell progress of them */
+/* The first earlier row that this one stands on and that did not make it, or NULL. */
+const struct run_row *run_stands_on(const struct run *r, const struct run_row *row);
+bool run_lists(const struct value *array, const char *name); /* array may be NULL */
+
+/* --- run_stage.c: who is at this Mac, asked anew each time --- */
+const struct console *run_console(struct run *r);
+const char *run_console_user(struct run *r); /* the name of the person at the desktop; NULL: nobody */
+/* Is a person there for row? An automatic run waits for one, at most UserWait for all its items together. On
+ * a target where nobody can be asked: yes. */
+bool run_user_there(struct run *r, struct run_row *row);
+/* Munki and we never install at the same time. False: it took longer than MunkiWait. */
+bool run_wait_munki(struct run *r, struct run_row *row);
 
 /* --- run_item.c: one item, from its gates to its evidence --- */
 void run_download_all(struct run *r); /* start every download, in plan order */
 void run_row_work(struct run *r, struct run_row *row);
 void run_row_cancel(struct run *r, struct run_row *row);
-/* Who is at the desktop of this Mac; NULL: nobody (Setup Assistant and the login window are nobody). */
-const char *run_console_user(const struct run *r);
 bool run_has_profile(struct run *r, const char *identifier);
 
 /* --- run_wait.c: what an automatic run waits for; a technician's never does --- */
@@ -46,9 +64,15 @@ const struct plan *run_wait_plan(struct run *r, struct err *e); /* as decide_mak
 /* --- run_around.c: hooks and hand-off --- */
 CHECKED bool run_preflight(struct run *r, struct err *e); /* ERR_USAGE: preferences changed to nonsense */
 void run_postflight(struct run *r);
-void run_tell_server(struct run *r);   /* of a run that has ended: ReportURL */
-bool run_handoff(struct run *r);       /* after success; false: it failed, which was said and reported */
+void run_tell_server(struct run *r); /* of a run that has ended: ReportURL */
+bool run_handoff(struct run *r);     /* after success; false: it failed, which was said and reported */
+/* AfterSuccess remove, the plan completed: start the package's uninstaller, which outlives us. */
+void run_remove_ourselves(struct run *r);
 bool run_stopped(const struct run *r); /* a signal came or the deadline passed: no new step */
+
+/* --- run_restart.c: RestartPolicy --- */
+void run_restart_owed(struct run *r); /* a restart that an earlier run asked for is still pending: say so */
+void run_restart(struct run *r);      /* at the very end: restart this Mac, if that may be now */
 
 /* --- run_attach.c: somebody holds the lock (s->holder). With a terminal: show that run until it ends, and
  * end with its code; else 5 --- */

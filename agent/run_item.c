@@ -124,10 +124,8 @@ static void fail(struct run *r, struct run_row *row, const char *step, const str
 static void block(struct run *r, struct run_row *row, const struct run_row *by)
 {
     struct err e;
-    bool failed = progress_now(r->s->progress)->items[by->index].state != STATE_DEFERRED;
     row->over = true;
-    err_set(&e, ERR_INTERNAL, CAUSE_DEPENDENCY, "needs %s, which %s in this run", shown(by->pkg),
-            failed ? "failed" : "is deferred");
+    err_set(&e, ERR_INTERNAL, CAUSE_DEPENDENCY, "needs %s, which failed in this run", shown(by->pkg));
     log_warn("%s", e.text);
     report_warning(r->s->report, arena_printf(r->s->arena, "%s: %s", shown(row->pkg), e.text));
     journal_it(r, row, JOURNAL_BLOCKED, e.text);
@@ -162,88 +160,6 @@ void run_row_cancel(struct run *r, struct run_row *row)
 
 /* --- gates ---------------------------------------------------------------------------------------------- */
 
-static bool names(struct arena *a, const struct value *references, const struct pkginfo *other)
-{
-    size_t n = value_str(references) != NULL ? 1 : value_count(references);
-    for (size_t i = 0; i < n; i++) {
-        const char *text =
-            value_str(references) != NULL ? value_str(references) : value_str(value_at(references, i));
-        const char *name, *version;
-        if (text == NULL) {
-            continue;
-        }
-        pkginfo_split_reference(a, text, &name, &version);
-        if (strcmp(text, other->name) == 0 ||
-            (strcmp(name, other->name) == 0 && (*version == '\0' || strcmp(version, other->version) == 0))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The first earlier item that this one stands on and that did not make it. */
-static const struct run_row *stands_on(struct run *r, const struct run_row *row)
-{
-    const struct progress_run *now = progress_now(r->s->progress);
-    for (const struct run_row *other = r->rows; other < row; other++) {
-        enum progress_state s = now->items[other->index].state;
-        bool lost = s == STATE_FAILED || s == STATE_BLOCKED || s == STATE_DEFERRED;
-        if (!lost || other->removal != row->removal) {
-            continue;
-        }
-        if (!row->removal && (names(r->s->arena, row->pkg->requires, other->pkg) ||
-                              names(r->s->arena, row->pkg->update_for, other->pkg))) {
-            return other;
-        }
-        if (row->removal && (names(r->s->arena, other->pkg->requires, row->pkg) ||
-                             names(r->s->arena, other->pkg->update_for, row->pkg))) {
-            return other; /* what depends on it could not be removed: it stays */
-        }
-    }
-    return NULL;
-}
-
-static bool is_munki(void *ctx, pid_t pid, const char *path)
-{
-    bool *seen = ctx;
-    (void)pid;
-    *seen = text_ends(path, "/managedsoftwareupdate");
-    return !*seen;
-}
-
-/* Munki and we never install at the same time. False: it took longer than MunkiWait. */
-static bool wait_for_munki(struct run *r, struct run_row *row)
-{
-    uint64_t until = loop_now(r->s->loop) + (uint64_t)r->s->prefs.munki_wait_s * 1000;
-    while (r->s->target.live && !run_stopped(r)) {
-        bool seen = false;
-        os_processes(is_munki, &seen);
-        if (!seen) {
-            return true;
-        }
-        if (loop_now(r->s->loop) >= until) {
-            return false;
-        }
-        progress_item(r->s->progress, row->index, STATE_WAITING, "munki");
-        loop_turn(r->s->loop, 1000);
-    }
-    return true;
-}
-
-const char *run_console_user(const struct run *r)
-{
-    const char *name = "root", *home;
-    if (r->s->target.live) {
-        system_console_user(r->s->arena, &name, &home);
-    }
-    return strcmp(name, "root") == 0 ? NULL : name;
-}
-
-static bool user_present(const struct run *r)
-{
-    return run_console_user(r) != NULL;
-}
-
 /* Why it must not be touched now, or NULL. */
 static const char *not_now(struct run *r, struct run_row *row)
 {
@@ -254,7 +170,7 @@ static const char *not_now(struct run *r, struct run_row *row)
     for (size_t i = 0; i < r->s->options->force_count; i++) {
         forced = forced || strcmp(r->s->options->force[i], p->name) == 0;
     }
-    if (row->session && r->s->target.live && !user_present(r)) {
+    if (row->session && !run_user_there(r, row)) {
         return "waits for a user's session: next login";
     }
     if (!forced && install_blocked(&r->s->env, p, &app)) {
@@ -264,7 +180,7 @@ static const char *not_now(struct run *r, struct run_row *row)
                                   "is ever quit from here"
                                 : "");
     }
-    if (r->s->options->automatic && journal_completed(r->s->journal) && user_present(r)) {
+    if (r->s->options->automatic && journal_completed(r->s->journal) && run_console_user(r) != NULL) {
         bool due = p->has_force_date && p->force_date < r->s->facts.now + r->s->facts.tz_offset_s;
         bool quiet = row->removal ? p->unattended_uninstall : p->unattended_install;
         if (!quiet && !due) {
@@ -535,9 +451,13 @@ void run_row_work(struct run *r, struct run_row *row)
         log_info("the removal is left to Munki, which is installed here");
         progress_item(r->s->progress, row->index, STATE_SKIPPED, "left to Munki");
     }
-    if (!row->over && (by = stands_on(r, row)) != NULL) {
+    if (!row->over && (by = run_stands_on(r, row)) != NULL) {
         drop_download(row);
-        block(r, row, by);
+        if (progress_now(r->s->progress)->items[by->index].state == STATE_DEFERRED) {
+            defer(r, row, arena_printf(r->s->arena, "needs %s, which is deferred", shown(by->pkg)));
+        } else {
+            block(r, row, by);
+        }
     }
     if (!row->over && !tries_left(r, row)) {
         drop_download(row);
@@ -556,7 +476,7 @@ void run_row_work(struct run *r, struct run_row *row)
         bool proof = row->failure.cause == CAUSE_HASH || row->failure.cause == CAUSE_SIZE;
         fail(r, row, proof ? "verify" : "download", &row->failure);
     }
-    if (!row->over && !run_stopped(r) && !wait_for_munki(r, row)) {
+    if (!row->over && !run_stopped(r) && !run_wait_munki(r, row)) {
         defer(r, row, "managedsoftwareupdate is still running");
     }
     if (!row->over && !run_stopped(r)) {

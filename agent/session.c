@@ -6,6 +6,7 @@
 #include "agent/marker.h"
 #include "agent/pace.h"
 #include "agent/request.h"
+#include "agent/restart.h"
 #include "agent/splashbuddy.h"
 #include "agent/status.h"
 #include "agent/swiftdialog.h"
@@ -16,11 +17,13 @@
 #include "core/text.h"
 #include <poll.h>
 
+enum { LOOK_MS = 2000 };
+
 static bool is_splashbuddy(void *ctx, pid_t pid, const char *path)
 {
     bool *seen = ctx;
     (void)pid;
-    *seen = text_ends(path, "/SplashBuddy.app/Contents/MacOS/SplashBuddy");
+    *seen = text_ends(path, SPLASHBUDDY_READER);
     return !*seen;
 }
 
@@ -31,6 +34,14 @@ static void add(struct session *s, bool ok, struct progress_writer *w, const str
     } else {
         log_warn("%s: left out for this run", e->text);
     }
+}
+
+/* Who watches starts when the desktop is there, dies and is started again: it is told what holds then. */
+static void look_for_readers(void *ctx)
+{
+    struct session *s = ctx;
+    progress_look(s->progress, s->target.live ? "/" : s->target.root_path);
+    loop_after(s->loop, LOOK_MS, look_for_readers, s);
 }
 
 static void open_writers(struct session *s)
@@ -66,6 +77,10 @@ static void open_writers(struct session *s)
                              p->dialog_inspect ? SWIFTDIALOG_INSPECT_ITEMS : SWIFTDIALOG_LIST, &w, &e),
             &w, &e);
     }
+    bool watched = p->splashbuddy_log != NULL || p->depnotify_file != NULL || p->dialog_command_file != NULL;
+    if (watched && (s->target.live || o->tools != NULL)) {
+        look_for_readers(s);
+    }
 }
 
 static void child_started(void *ctx, pid_t pid, const char *what)
@@ -90,6 +105,7 @@ static void fill_env(struct session *s)
                                 .cache = s->target.cache,
                                 .tools = s->options->tools,
                                 .allow_missing_hash = s->prefs.allow_missing_hash,
+                                .install_rosetta = s->prefs.install_rosetta,
                                 .item_timeout_ms = (uint64_t)s->prefs.item_timeout_s * 1000,
                                 .child_started = child_started,
                                 .ctx = s};
@@ -121,6 +137,13 @@ static void requested(void *ctx, int fd, short revents)
     request_answer(s->target.state, fd, now, true);
 }
 
+static bool restart_happened(struct session *s)
+{
+    struct restart x;
+    restart_look(s, &x);
+    return x.state == RESTART_HAPPENED;
+}
+
 /* Until the plan was once completed everything is; afterwards what AfterSuccess says, and requests. */
 static bool is_due(struct session *s)
 {
@@ -133,6 +156,9 @@ static bool is_due(struct session *s)
     s->listener_count = s->target.live ? os_activated_sockets(REQUEST_NAME, s->listeners, 4) : 0;
     os_realtime(&now, &ms);
     int64_t wait = open && !s->options->checkonly ? pace_wait(s->target.state, &rule, now) : 0;
+    if (wait > 0 && restart_happened(s)) {
+        wait = 0; /* the run was waiting for exactly this */
+    }
     if (wait > 0) {
         log_info("the next automatic run is due in %lld s", (long long)wait);
         open = false;
@@ -175,11 +201,17 @@ int session_prepare(struct session *s, const struct options *o, struct err *e)
     if (s->lock < 0) {
         return s->holder.pid != 0 ? EXIT_LOCKED : EXIT_DIRECTORIES;
     }
-    if (!facts_load(s->arena, o, &s->target, s->loop, &s->facts, e)) {
+    if (!facts_identity(s->arena, o, &s->target, s->loop, &s->facts, e)) {
         return EXIT_USAGE;
     }
     s->journal = journal_open(s->target.state, s->facts.hardware_id, e);
     return s->journal != NULL ? 0 : EXIT_DIRECTORIES;
+}
+
+bool session_log(struct session *s, struct err *e)
+{
+    s->logs = files_dir(s->target.root, TARGET_LOGS, true, 0755, e);
+    return s->logs >= 0 && log_open(s->logs, "daybreak.log", e);
 }
 
 int session_open(struct session *s, const struct options *o, struct err *e)
@@ -196,11 +228,13 @@ int session_open(struct session *s, const struct options *o, struct err *e)
         s->nothing_due = true;
         return 0;
     }
-    s->logs = files_dir(s->target.root, TARGET_LOGS, true, 0755, e);
-    if (s->logs < 0 || !log_open(s->logs, "daybreak.log", e)) {
+    if (!session_log(s, e)) {
         return EXIT_DIRECTORIES;
     }
     log_info("daybreak " DAYBREAK_VERSION " run (%s), target %s", s->run_type, s->target.root_path);
+    if (s->facts.machine_info == NULL && !facts_load(s->arena, o, &s->target, s->loop, &s->facts, e)) {
+        return EXIT_USAGE;
+    }
     fill_env(s);
     s->report = report_open(s->target.data, s->logs, s->run_type);
     s->progress = progress_open(s->loop, o->automatic ? "auto" : "manual");

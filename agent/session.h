@@ -33,6 +33,8 @@ struct session {
 int session_open(struct session *s, const struct options *o, struct err *e);
 /* The same up to the journal, without watchers, report and log file: for reset. */
 int session_prepare(struct session *s, const struct options *o, struct err *e);
+/* Open the log folder and daybreak.log, which session_open does not when nothing is due. */
+CHECKED bool session_log(struct session *s, struct err *e);
 /* Read the preferences again, after preflight: it may have changed them. ManagedInstallDir stays what it was
  * at the beginning. Fails with ERR_USAGE. */
 CHECKED bool session_reload(struct session *s, struct err *e);

@@ -11,6 +11,7 @@ struct splashbuddy {
     char host[64];
     bool *announced; /* rows whose Installing line was written */
     int count;
+    bool again; /* another file stands there: it has none of the rows */
 };
 
 static bool plain(char c)
@@ -51,15 +52,15 @@ void splashbuddy_version(char out[65], const char *version)
     }
 }
 
-static bool line(struct splashbuddy *s, const struct progress_event *ev, const struct progress_item *it,
-                 const char *before, const char *after)
+static bool line(struct splashbuddy *s, int64_t ms, const struct progress_item *it, const char *before,
+                 const char *after)
 {
     static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     char name[65], version[65], text[400];
     struct tm tm;
-    time_t t = (time_t)(ev->ms / 1000);
+    time_t t = (time_t)(ms / 1000);
     if (localtime_r(&t, &tm) == NULL) {
         return false;
     }
@@ -68,7 +69,55 @@ static bool line(struct splashbuddy *s, const struct progress_event *ev, const s
     snprintf(text, sizeof text, "%s %s %2d %02d:%02d:%02d %s daybreak[%ld]: %s%s-%s%s", days[tm.tm_wday],
              months[tm.tm_mon], tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, s->host, (long)getpid(), before,
              name, version, after);
-    return watchfile_line(s->file, text, NULL);
+    bool again = false;
+    bool ok = watchfile_line(s->file, text, &again);
+    s->again = s->again || again;
+    return ok;
+}
+
+static bool row(struct splashbuddy *s, const struct progress_run *r, int i, int64_t ms)
+{
+    const struct progress_item *it = &r->items[i];
+    if (it->removal) {
+        return true;
+    }
+    switch (it->state) {
+    case STATE_DOWNLOADING:
+    case STATE_VERIFYING:
+    case STATE_INSTALLING:
+        if (s->announced[i]) {
+            return true;
+        }
+        s->announced[i] = true;
+        return line(s, ms, it, "Installing ", ".pkg...");
+    case STATE_SUCCESS:
+    case STATE_SKIPPED:
+        return line(s, ms, it, "Successfully installed ", ".pkg.");
+    case STATE_FAILED:
+    case STATE_BLOCKED:
+    case STATE_CANCELLED:
+        return line(s, ms, it, "Installation failed. The installer reported: installer: Package name is ",
+                    "");
+    case STATE_PENDING:
+    case STATE_WAITING:
+    case STATE_RETRY_WAIT:
+    case STATE_DEFERRED:
+    case STATE_COUNT:
+        break;
+    }
+    return true;
+}
+
+static bool resync(void *self, const struct progress_run *r, int64_t ms)
+{
+    struct splashbuddy *s = self;
+    bool ok = true;
+    for (int i = 0; i < s->count; i++) {
+        s->announced[i] = false;
+        ok = row(s, r, i, ms) && ok;
+    }
+    s->again = false;
+    return ok;
 }
 
 static bool emit(void *self, const struct progress_run *r, const struct progress_event *ev)
@@ -77,45 +126,10 @@ static bool emit(void *self, const struct progress_run *r, const struct progress
     if (ev->type == EVENT_PLAN) {
         s->announced = arena_array(s->arena, (size_t)r->count + 1, sizeof *s->announced);
         s->count = r->count;
+        return resync(s, r, ev->ms);
     }
-    if (ev->type != EVENT_ITEM_STATE && ev->type != EVENT_PLAN) {
-        return true;
-    }
-    bool ok = true;
-    for (int i = 0; i < s->count; i++) {
-        const struct progress_item *it = &r->items[i];
-        if (it->removal || (ev->type == EVENT_ITEM_STATE && i != ev->index)) {
-            continue;
-        }
-        switch (it->state) {
-        case STATE_DOWNLOADING:
-        case STATE_VERIFYING:
-        case STATE_INSTALLING:
-            if (!s->announced[i]) {
-                s->announced[i] = true;
-                ok = line(s, ev, it, "Installing ", ".pkg...") && ok;
-            }
-            break;
-        case STATE_SUCCESS:
-        case STATE_SKIPPED:
-            ok = line(s, ev, it, "Successfully installed ", ".pkg.") && ok;
-            break;
-        case STATE_FAILED:
-        case STATE_BLOCKED:
-        case STATE_CANCELLED:
-            ok = line(s, ev, it, "Installation failed. The installer reported: installer: Package name is ",
-                      "") &&
-                 ok;
-            break;
-        case STATE_PENDING:
-        case STATE_WAITING:
-        case STATE_RETRY_WAIT:
-        case STATE_DEFERRED:
-        case STATE_COUNT:
-            break;
-        }
-    }
-    return ok;
+    bool ok = ev->type != EVENT_ITEM_STATE || row(s, r, ev->index, ev->ms);
+    return s->again ? resync(s, r, ev->ms) && ok : ok;
 }
 
 static void close_writer(void *self)
@@ -150,7 +164,11 @@ bool splashbuddy_open(int root, const char *path, bool reading, struct progress_
     if (n == 0) {
         snprintf(s->host, sizeof s->host, "mac");
     }
-    *w =
-        (struct progress_writer){.name = "SplashBuddy's log", .self = s, .emit = emit, .close = close_writer};
+    *w = (struct progress_writer){.name = "SplashBuddy's log",
+                                  .self = s,
+                                  .emit = emit,
+                                  .close = close_writer,
+                                  .resync = resync,
+                                  .reader = SPLASHBUDDY_READER};
     return true;
 }

@@ -7,6 +7,8 @@
 #define AGENT_SPLASHBUDDY_H
 #include "agent/progress.h"
 
+#define SPLASHBUDDY_READER "/SplashBuddy.app/Contents/MacOS/SplashBuddy"
+
 /* The log at path below root, made before anything is written (SplashBuddy must find it). An own log is
  * begun anew, the old one kept as NAME.1, unless reading (a SplashBuddy runs) or it is Jamf's jamf.log. */
 CHECKED bool splashbuddy_open(int root, const char *path, bool reading, struct progress_writer *w,

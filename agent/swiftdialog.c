@@ -212,6 +212,12 @@ static bool emit(void *self, const struct progress_run *r, const struct progress
     return reopened && r->items != NULL ? everything(s, r) && ok : ok;
 }
 
+static bool resync(void *self, const struct progress_run *r, int64_t ms)
+{
+    (void)ms;
+    return everything(self, r);
+}
+
 static void close_writer(void *self)
 {
     struct swiftdialog *s = self;
@@ -231,7 +237,11 @@ bool swiftdialog_open(int root, const char *path, enum swiftdialog_dialect diale
     s->arena = a;
     s->file = file;
     s->dialect = dialect;
-    *w = (struct progress_writer){
-        .name = "swiftDialog's file", .self = s, .emit = emit, .close = close_writer};
+    *w = (struct progress_writer){.name = "swiftDialog's file",
+                                  .self = s,
+                                  .emit = emit,
+                                  .close = close_writer,
+                                  .resync = resync,
+                                  .reader = "/Dialog.app/Contents/MacOS/Dialog"};
     return true;
 }

@@ -15,6 +15,7 @@ struct watchfile {
     int fd;
     dev_t dev;
     ino_t ino;
+    off_t size; /* after our last line: a smaller file was cut by its reader */
 };
 
 static bool reopen(struct watchfile *w, struct err *e)
@@ -35,6 +36,7 @@ static bool reopen(struct watchfile *w, struct err *e)
     w->fd = fd;
     w->dev = st.st_dev;
     w->ino = st.st_ino;
+    w->size = st.st_size;
     return true;
 }
 
@@ -121,6 +123,8 @@ bool watchfile_line(struct watchfile *w, const char *line, bool *reopened)
         if (reopened != NULL) {
             *reopened = true;
         }
+    } else if (st.st_size < w->size && reopened != NULL) {
+        *reopened = true;
     }
     ssize_t r = write_once(w->fd, out, n);
     if (r >= 0 && (size_t)r < n) {
@@ -129,5 +133,6 @@ bool watchfile_line(struct watchfile *w, const char *line, bool *reopened)
         }
         r = write_once(w->fd, out, n);
     }
+    w->size = fstat(w->fd, &st) == 0 ? st.st_size : 0;
     return r == (ssize_t)n;
 }

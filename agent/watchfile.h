@@ -21,6 +21,7 @@ void watchfile_free(struct watchfile *w);
 
 /* Append one line (newline added; cut to 1024 bytes in all on a character boundary; control bytes become
  * spaces). A write that was cut short is ended with a newline and the whole line written again once.
- * *reopened, when not NULL, says that another file stands there since the last line: tell it everything. */
+ * *reopened, when not NULL, says that another file stands there since the last line, or that this one was cut
+ * short: tell it everything. */
 bool watchfile_line(struct watchfile *w, const char *line, bool *reopened);
 #endif

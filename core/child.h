@@ -52,6 +52,10 @@ void child_kill(struct child *c);
 /* Free a child that is done (its end is copied out), or kill, reap and free it. */
 void child_free(struct child *c, struct child_end *end);
 
+/* Let go of a child that is to outlive us: it is neither waited for nor killed, and what it says from now on
+ * is lost; its next word after our end kills it (SIGPIPE), if it does not guard against that. */
+void child_leave(struct child *c);
+
 /* One sentence: "exited with 3", "killed by signal 9", "timed out". */
 const char *child_end_text(const struct child_end *end, char *out, size_t size);
 #endif

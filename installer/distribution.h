@@ -85,6 +85,7 @@ struct distribution_plan {
     size_t count;
     enum packageinfo_action on_conclusion; /* the strongest of them */
     bool needs_rosetta;                    /* for x86_64 alone, and the machine is arm64 */
+    bool may_need_rosetta; /* it does not say for which processors, and the machine is arm64 */
 };
 
 /* What gets installed on this machine, in which order: the refs of the selected choices along the outline.

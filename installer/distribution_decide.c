@@ -39,6 +39,7 @@ static bool check_architecture(struct deciding *c, struct distribution_plan *pla
         translated = translated || (strcmp(arch, "arm64") == 0 && strcmp(list->names[i], "x86_64") == 0);
     }
     plan->needs_rosetta = !native && translated;
+    plan->may_need_rosetta = list->count == 0 && arch && strcmp(arch, "arm64") == 0;
     return native || translated || c->m->skip_checks ||
            refuse(c, "not for this Mac's processor,", arch, "hostArchitectures names others");
 }

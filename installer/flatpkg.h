@@ -73,7 +73,8 @@ struct flatpkg_entry {
 struct flatpkg_summary {
     uint64_t components, files, bytes; /* files: members, directories included, but no root "." */
     uint64_t setid_dropped, apple_double_dropped, apple_double_kept;
-    bool has_signature; /* the archive carries a signature, good or bad */
+    bool has_signature;                   /* the archive carries a signature, good or bad */
+    bool needs_rosetta, may_need_rosetta; /* as distribution.h has it, for the options' arch */
 };
 
 /* Lay the payloads out under dir as an install into an empty root would; expand: the members of the archive

@@ -155,6 +155,8 @@ static bool take_record(void *ctx, unsigned type, struct worker_fields *f, struc
         w->parts = arena_array(w->arena, (size_t)archive.components + 1, sizeof *w->parts);
         w->restart = archive.restart;
         w->sum.has_signature = archive.has_signature;
+        w->sum.needs_rosetta = archive.needs_rosetta;
+        w->sum.may_need_rosetta = archive.may_need_rosetta;
         return true;
     case RECORD_COMPONENT:
         return take_component(w, f, e);

@@ -24,7 +24,7 @@ struct inspect {
     struct xar *xar;
     struct component components[LIMIT_COMPONENTS];
     size_t count;
-    bool restart;
+    bool restart, needs_rosetta, may_need_rosetta;
     bool bare;                 /* LIST: no package */
     struct xar_reader *reader; /* LIST: the payload in hand */
     struct plan_writer plan;
@@ -123,8 +123,11 @@ static bool send_entry(struct buf *b, const struct cpio_member *m, const char *r
 
 static bool send_archive(const struct inspect *s, struct err *e)
 {
-    const struct record_archive r = {
-        .has_signature = s->xar->signature_count > 0, .restart = s->restart, .components = s->count};
+    const struct record_archive r = {.has_signature = s->xar->signature_count > 0,
+                                     .restart = s->restart,
+                                     .needs_rosetta = s->needs_rosetta,
+                                     .may_need_rosetta = s->may_need_rosetta,
+                                     .components = s->count};
     struct buf b;
     buf_init(&b, WORKER_RECORD_MAX);
     bool ok = record_put_archive(&b, &r, e);
@@ -249,6 +252,8 @@ static bool choose(struct inspect *s, const struct xar_member *m, struct err *e)
     if (d == NULL || !distribution_decide(s->arena, d, &machine, choices, &plan, e))
         return false;
     s->restart = plan.on_conclusion >= PACKAGEINFO_RESTART;
+    s->needs_rosetta = plan.needs_rosetta;
+    s->may_need_rosetta = plan.may_need_rosetta;
     for (size_t i = 0; i < plan.count; i++)
         if (plan.refs[i]->component != NULL && !has_folder(s, plan.refs[i]->component) &&
             !add_component(s, plan.refs[i]->component, e))

@@ -20,6 +20,7 @@ struct install_env {
     const char *tools;      /* --tools DIR, or NULL: Apple's */
     const struct value *facts;
     bool allow_missing_hash;
+    bool install_rosetta;     /* where a package needs it (rosetta.h) */
     uint64_t item_timeout_ms; /* of one install step where the pkginfo names none; 0: an hour */
     /* a foreign child is about to work: journal it. May be NULL. */
     void (*child_started)(void *ctx, pid_t pid, const char *what);

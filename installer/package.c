@@ -10,6 +10,7 @@
 #include "core/text.h"
 #include "installer/flatpkg.h"
 #include "installer/image.h"
+#include "installer/rosetta.h"
 #include "installer/system.h"
 #include "installer/tool.h"
 #include <strings.h>
@@ -107,6 +108,17 @@ static bool with_flatpkg(const struct install_env *env, const struct package_job
     return ok || refused(job, e);
 }
 
+/* file: -1 when it is a folder, which only Apple's installer knows. */
+static bool by_engine(const struct install_env *env, const struct package_job *job, int file,
+                      const char *path, const char *name, struct install_outcome *out, struct err *e)
+{
+    const struct signature_need need = need_of(job);
+    if (!rosetta_ready(env, file, name, &need, e))
+        return false;
+    return uses_system(env) ? with_system(env, job, file, path, out, e)
+                            : with_flatpkg(env, job, file, name, out, e);
+}
+
 /* --- inside an image --------------------------------------------------------------------------------------
  */
 
@@ -165,10 +177,8 @@ static bool from_volume(const struct install_env *env, const struct package_job 
         goto out;
     if (image_is_disk(name))
         ok = from_image(env, job, fd, path, NULL, depth + 1, out, e);
-    else if (uses_system(env))
-        ok = with_system(env, job, fd, path, out, e);
     else
-        ok = with_flatpkg(env, job, fd, text_basename(name), out, e);
+        ok = by_engine(env, job, fd, path, text_basename(name), out, e);
 out:
     if (fd >= 0)
         close(fd);
@@ -214,10 +224,8 @@ bool package_install(const struct install_env *env, const struct package_job *jo
         out->code = -99;
         ok = err_set(e, ERR_FORMAT, CAUSE_INSTALLER,
                      "%s is neither a package nor a disk image nor an archive", job->name);
-    } else if (uses_system(env)) {
-        ok = with_system(env, job, job->file, path, out, e);
     } else {
-        ok = with_flatpkg(env, job, job->file, job->name, out, e);
+        ok = by_engine(env, job, job->file, path, job->name, out, e);
     }
     arena_free(a);
     return ok;

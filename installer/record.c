@@ -67,13 +67,18 @@ bool record_get_request(struct arena *a, const struct buf *b, struct record_requ
 
 bool record_put_archive(struct buf *b, const struct record_archive *a, struct err *e)
 {
-    return put_numbers(b, (const uint64_t[]){a->has_signature, a->restart, a->components}, 3, e);
+    return put_numbers(b,
+                       (const uint64_t[]){a->has_signature, a->restart, a->needs_rosetta, a->may_need_rosetta,
+                                          a->components},
+                       5, e);
 }
 
 bool record_get_archive(struct worker_fields *f, struct record_archive *a, struct err *e)
 {
     a->has_signature = worker_flag(f);
     a->restart = worker_flag(f);
+    a->needs_rosetta = worker_flag(f);
+    a->may_need_rosetta = worker_flag(f);
     a->components = worker_int(f);
     return (worker_end(f) && a->components <= LIMIT_COMPONENTS) || nonsense(e, "a summary");
 }

@@ -48,6 +48,7 @@ enum record_type {
 
 struct record_archive {
     bool has_signature, restart; /* restart: the product asks for one, or for a shutdown */
+    bool needs_rosetta, may_need_rosetta;
     uint64_t components;
 };
 

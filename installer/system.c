@@ -9,8 +9,8 @@
 #include "core/limits.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "installer/console.h"
 #include "installer/tool.h"
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -73,24 +73,13 @@ enum system_said system_progress_line(struct system_progress *sp, const char *li
     return SYSTEM_TEXT;
 }
 
-void system_console_user(struct arena *a, const char **name, const char **home)
-{
-    static const char *const nobody[] = {"loginwindow", "_mbsetupuser"};
-    struct stat st;
-    const struct passwd *pw = stat("/dev/console", &st) == 0 && st.st_uid ? getpwuid(st.st_uid) : NULL;
-
-    for (size_t i = 0; pw && i < sizeof nobody / sizeof nobody[0]; i++)
-        if (strcmp(pw->pw_name, nobody[i]) == 0)
-            pw = NULL;
-    *name = pw ? arena_strdup(a, pw->pw_name) : "root";
-    *home = pw ? arena_strdup(a, pw->pw_dir) : "/var/root";
-}
-
 /* The fixed environment and what the pkginfo adds to it. */
-static const char *const *environment(struct arena *a, const struct value *extra)
+static const char *const *environment(const struct install_env *where, struct arena *a,
+                                      const struct value *extra)
 {
     const char **env = arena_array(a, ENVIRONMENT_MAX + 6, sizeof *env);
     const char *user = "root", *home = "/var/root";
+    struct console front;
     size_t n = 0;
 
     env[n++] = "PATH=/usr/bin:/bin:/usr/sbin:/sbin";
@@ -99,9 +88,11 @@ static const char *const *environment(struct arena *a, const struct value *extra
         const char *key = value_key(extra, i), *value = value_str(value_at(extra, i));
         if (!key || !value || !*key || strchr(key, '='))
             continue;
-        if (strcmp(key, "USER") == 0 && strcmp(value, "CURRENT_CONSOLE_USER") == 0)
-            system_console_user(a, &user, &home);
-        else if (strcmp(key, "USER") == 0)
+        if (strcmp(key, "USER") == 0 && strcmp(value, "CURRENT_CONSOLE_USER") == 0) {
+            console_ask(a, where->loop, where->tools, where->live, &front);
+            user = front.state == CONSOLE_USER ? front.name : "root";
+            home = front.state == CONSOLE_USER ? front.home : "/var/root";
+        } else if (strcmp(key, "USER") == 0)
             user = value;
         else if (strcmp(key, "HOME") == 0)
             home = value;
@@ -161,7 +152,7 @@ static bool asks_restart(const struct install_env *env, struct arena *a, const c
         argv[6] = "-allowUntrusted";
     buf_init(&out, LIMIT_CHILD_OUTPUT);
     struct child_spec spec = {.argv = argv,
-                              .env = environment(a, o->environment),
+                              .env = environment(env, a, o->environment),
                               .dir = -1,
                               .timeout_ms = QUERY_TIMEOUT_MS,
                               .out = &out};
@@ -191,7 +182,7 @@ static bool run_installer(const struct install_env *env, struct arena *a, const 
     system_progress_init(&s.progress);
     struct child_spec spec = {
         .argv = argv,
-        .env = environment(a, o->environment),
+        .env = environment(env, a, o->environment),
         .dir = -1,
         .timeout_ms = o->timeout_ms,
         .line = installer_line,

@@ -34,7 +34,4 @@ struct system_options {
 /* Install the package (file or folder) at path. On success out->restart is what the package asks for. */
 CHECKED bool system_install(const struct install_env *env, const char *path, const struct system_options *o,
                             struct install_outcome *out, struct err *e);
-
-/* The user at the console, in a: a name and home; root when nobody is logged in. */
-void system_console_user(struct arena *a, const char **name, const char **home);
 #endif

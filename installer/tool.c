@@ -16,6 +16,15 @@ static const struct {
     [TOOL_SEVENZIP] = {"7z",
                        {"/usr/bin/7z", "/usr/bin/7zz", "/usr/local/bin/7zz"},
                        "disk images are read with it; install 7-Zip (Debian: p7zip-full or 7zip)"},
+    [TOOL_SCUTIL] = {"scutil", {"/usr/sbin/scutil"}, "it knows who is logged in"},
+    [TOOL_LAUNCHCTL] = {"launchctl", {"/bin/launchctl"}, "a user's session is entered with it"},
+    [TOOL_SUDO] = {"sudo", {"/usr/bin/sudo"}, "commands are run as a user with it"},
+    [TOOL_CAFFEINATE] = {"caffeinate", {"/usr/bin/caffeinate"}, "the Mac is kept awake with it"},
+    [TOOL_PMSET] = {"pmset", {"/usr/bin/pmset"}, "it knows the battery"},
+    [TOOL_SYSCTL] = {"sysctl", {"/usr/sbin/sysctl"}, "it tells one start of the system from the next"},
+    [TOOL_OSASCRIPT] = {"osascript", {"/usr/bin/osascript"}, "the user is asked with it"},
+    [TOOL_SHUTDOWN] = {"shutdown", {"/sbin/shutdown"}, "the Mac is restarted with it"},
+    [TOOL_SOFTWAREUPDATE] = {"softwareupdate", {"/usr/sbin/softwareupdate"}, "Rosetta is installed with it"},
 };
 
 static const char *given_path(struct arena *a, const char *dir, enum tool t)
@@ -35,6 +44,14 @@ const char *tool_path(struct arena *a, const char *dir, enum tool t, struct err 
         err_set(e, ERR_NOT_FOUND, CAUSE_INSTALLER, "%s is not on this machine: %s", tools[t].paths[0],
                 tools[t].missing);
     return path;
+}
+
+const char *tool_path_here(struct arena *a, const char *dir, bool live, enum tool t, struct err *e)
+{
+    if (live || tool_given(dir, t))
+        return tool_path(a, dir, t, e);
+    err_set(e, ERR_NOT_FOUND, CAUSE_NONE, "%s is asked only on a Mac's own /", tools[t].name);
+    return NULL;
 }
 
 bool tool_given(const char *dir, enum tool t)

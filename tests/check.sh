@@ -48,6 +48,10 @@ part 'random repositories'     "$MAKE" -s check-property
 part 'real repositories'       "$MAKE" -s check-samples
 part 'end to end'              "$MAKE" -s check-e2e
 part 'around a run'            "$MAKE" -s check-around
+part 'stages and people'       "$MAKE" -s check-stages
+part 'first boot, simulated'   "$MAKE" -s check-firstboot
+part 'those who watch'         "$MAKE" -s check-watchers
+part "launchd's days"          "$MAKE" -s check-launchd
 part 'decisions explained'     "$MAKE" -s check-why
 part 'planted faults'          "$MAKE" -s check-doctor
 part 'packages end to end'     "$MAKE" -s check-package

@@ -159,6 +159,10 @@ class Mac:
     def failure(self, name):
         return self.item(name)['failure'] or {}
 
+    def events(self):
+        with open(self.path('private/var/log/daybreak/events.jsonl')) as f:
+            return [json.loads(line) for line in f]
+
     def log(self):
         with open(self.path('private/var/log/daybreak/daybreak.log'), errors='replace') as f:
             return f.read()
@@ -232,6 +236,33 @@ class Clock:
 
     def close(self):
         self.socket.close()
+
+
+class Tools:
+    """Stand-ins for Apple's tools (tests/tools) in a folder of their own: the argument of --tools. What they answer stands
+    in files beside them; what they were told to do, in the file calls."""
+
+    def __init__(self, folder):
+        self.path = folder
+        shutil.copytree(TOP + '/tests/tools', folder)
+
+    def put(self, name, text):
+        """Set an answer, in one step: a tool may be reading it. None: take it away."""
+        full = os.path.join(self.path, name)
+        if text is None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(full)
+            return
+        with open(full + '.new', 'w') as f:
+            f.write(text)
+        os.rename(full + '.new', full)
+
+    def console(self, name=None, uid=501):
+        self.put('console', '%s %d\n' % (name, uid) if name else None)
+
+    def calls(self):
+        full = os.path.join(self.path, 'calls')
+        return read(full).splitlines() if os.path.exists(full) else []
 
 
 def nginx_path():
@@ -429,6 +460,23 @@ class World:
         c.stop = c.close
         self.servers.append(c)
         return c
+
+    def tools(self):
+        return Tools(tempfile.mkdtemp(prefix='tools', dir=self.folder) + '/bin')
+
+    def timeline(self, at, idle=0, **kw):
+        """A clock on which things happen: {seconds since its start: function}. idle: how many watched descriptors and
+        children say nothing on their own."""
+        left, clock = sorted(at.items()), None
+
+        def policy(ms, watched):
+            while left and left[0][0] * 1000 <= clock.passed:
+                left.pop(0)[1]()
+            if watched > idle:
+                return None
+            return min(ms, int(left[0][0] * 1000) - clock.passed) if left else ms
+        clock = self.clock(policy=policy, **kw)
+        return clock
 
     def mac(self, url=None, name='mac'):
         os.makedirs(os.path.join(self.folder, name))

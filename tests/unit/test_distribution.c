@@ -181,6 +181,7 @@ static void machines(void **state)
     const struct distribution *d = decode(ARCH("x86_64"));
     assert_true(distribution_decide(a, d, &mac, NULL, &plan, &e));
     assert_true(plan.needs_rosetta);
+    assert_false(plan.may_need_rosetta);
     assert_int_equal(plan.on_conclusion, PACKAGEINFO_RESTART);
     assert_true(distribution_decide(a, d, &intel, NULL, &plan, &e));
     assert_false(plan.needs_rosetta);

@@ -329,7 +329,7 @@ static int misbehave(const char *task)
     (void)!pread(WORKER_FIRST, how, 7, 0);
     if (strcmp(task, "inspect") == 0 && (strcmp(how, "killed!") == 0 || strcmp(how, "forever") == 0)) {
         const uint32_t done[] = {
-            RECORD_ARCHIVE, 24, 0, 0, 0, 0, 0, 0, 1, 0}; /* an archive of no components */
+            RECORD_ARCHIVE, 40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0}; /* an archive of no components */
         const struct signature unsigned_one = {.status = SIGNATURE_UNSIGNED};
         struct err ignored;
         struct buf b;
