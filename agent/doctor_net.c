@@ -93,12 +93,13 @@ static void repository(struct doctor *d)
     else if (catalogs(d, r, manifest, &count))
         doctor_say(d, DOCTOR_OK, "repository", "", "%s answers (%s): manifest %s, %zu catalogs", repo_show(r),
                    repo_trust_name(repo_trust(r)), name, count);
+    d->keychain = *repo_network(r)->keychain;
     repo_free(r);
 }
 
 static void proxy(struct doctor *d)
 {
-    const struct network n = {d->a, d->loop, d->options, &d->prefs, &d->facts, &d->target};
+    const struct network n = {d->a, d->loop, d->options, &d->prefs, &d->facts, &d->target, &d->keychain};
     struct fetch_policy policy;
     const char *pac;
     char shown[256];
@@ -120,9 +121,28 @@ static void proxy(struct doctor *d)
     }
 }
 
+/* The authorities besides the system's own. */
+static void authorities(struct doctor *d)
+{
+    const struct keychain *k = &d->keychain;
+    if (!k->asked)
+        keychain_ask(&d->keychain, d->a, d->loop, d->options, &d->target);
+    if (k->failure != NULL)
+        doctor_say(
+            d, DOCTOR_PROBLEM, "authorities",
+            "try: security find-certificate -a -p /Library/Keychains/System.keychain; or name a PEM file "
+            "in SoftwareRepoCACertificate",
+            "no certification authority of the System keychain is trusted here: %s", k->failure);
+    else if (k->asked)
+        doctor_say(d, DOCTOR_OK, "authorities", "",
+                   "%zu of the System keychain are trusted besides the system's (daybreak config lists them)",
+                   k->count);
+}
+
 void doctor_network(struct doctor *d)
 {
     proxy(d);
     if (d->prefs.repo_url != NULL || d->prefs.manifest_url != NULL)
         repository(d);
+    authorities(d);
 }

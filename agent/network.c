@@ -82,6 +82,22 @@ void network_proxy(const struct network *n, struct fetch_policy *policy, const c
         *pac = p.pac;
 }
 
+static void ask_keychain(const struct network *n)
+{
+    keychain_ask(n->keychain, n->a, n->loop, n->options, n->target);
+}
+
+void network_renew(const struct network *n, struct fetch *session)
+{
+    struct fetch_policy policy;
+    struct err e;
+    network_proxy(n, &policy, NULL);
+    ask_keychain(n);
+    policy.ca_pem = n->keychain->pem;
+    if (!fetch_renew(session, &policy, &e))
+        log_warn("%s; the certificates from before still count", e.text);
+}
+
 void network_policy(const struct network *n, struct fetch_policy *policy)
 {
     static const char *const ca_names[] = {"ca.pem", NULL};
@@ -106,5 +122,8 @@ void network_policy(const struct network *n, struct fetch_policy *policy)
     }
     if (policy->ca_file == NULL && policy->ca_dir == NULL)
         policy->ca_file = certs_file(n, ca_names);
+    if (!n->keychain->asked)
+        ask_keychain(n);
+    policy->ca_pem = n->keychain->pem;
     network_proxy(n, policy, NULL);
 }

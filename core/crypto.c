@@ -9,6 +9,7 @@
 #include "core/arena.h"
 #include "core/limits.h"
 #include "core/log.h"
+#include "core/os.h"
 #include "core/text.h"
 #include <errno.h>
 #include <limits.h>
@@ -311,4 +312,59 @@ bool crypto_common_name(const void *pem, size_t n, char *out, size_t size, struc
     common_name(cert, out, size);
     X509_free(cert);
     return out[0] != '\0' || err_set(e, ERR_FORMAT, CAUSE_FORMAT, "the certificate has no common name");
+}
+
+/* --- certificates --------------------------------------------------------------------------------------- */
+
+static void show(X509 *cert, bool (*fn)(void *ctx, const struct crypto_certificate *c), void *ctx,
+                 bool *go_on)
+{
+    unsigned char sum[DIGEST_MAX];
+    char hex[2 * DIGEST_MAX + 1], subject[512], *text = NULL, *pem = NULL;
+    unsigned size = 0;
+    time_t now;
+    int ms;
+    BIO *name = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+    if (name == NULL || out == NULL)
+        die("memory");
+    if (X509_digest(cert, EVP_sha256(), sum, &size) != 1 || PEM_write_bio_X509(out, cert) != 1)
+        die("certificate");
+    /* names in UTF-8 stay readable */
+    X509_NAME_print_ex(name, X509_get_subject_name(cert), 0,
+                       XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB);
+    long text_len = BIO_get_mem_data(name, &text), pem_len = BIO_get_mem_data(out, &pem);
+    text_printable_into(subject, sizeof subject, text_len > 0 ? text : "",
+                        text_len > 0 ? (size_t)text_len : 0);
+    text_hex(hex, sum, size);
+    os_realtime(&now, &ms);
+    const struct crypto_certificate c = {
+        .subject = subject,
+        .sha256 = hex,
+        .authority = X509_check_ca(cert) == 1,
+        .in_date = X509_cmp_time(X509_get0_notBefore(cert), &now) < 0 &&
+                   X509_cmp_time(X509_get0_notAfter(cert), &now) > 0,
+        .pem = pem,
+        .pem_len = (size_t)pem_len,
+    };
+    *go_on = fn(ctx, &c);
+    BIO_free(name);
+    BIO_free(out);
+}
+
+void crypto_certificates(const void *pem, size_t n, bool (*fn)(void *ctx, const struct crypto_certificate *c),
+                         void *ctx)
+{
+    bool go_on = true;
+    ERR_clear_error();
+    BIO *in = BIO_new_mem_buf(pem, n < INT_MAX ? (int)n : INT_MAX);
+    if (in == NULL)
+        die("memory");
+    while (go_on && BIO_pending(in) > 0) { /* each reading takes at least a line */
+        X509 *cert = PEM_read_bio_X509(in, NULL, NULL, NULL);
+        if (cert != NULL)
+            show(cert, fn, ctx, &go_on);
+        X509_free(cert);
+        ERR_clear_error();
+    }
+    BIO_free(in);
 }

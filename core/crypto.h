@@ -32,6 +32,20 @@ CHECKED bool crypto_cms_open(const void *der, size_t n, unsigned char **content,
 /* Read the system's roots now, and keep them: for a process that will soon be able to open no file. */
 void crypto_load_roots(void);
 
+struct crypto_certificate { /* borrowed for the call */
+    const char *subject;    /* RFC 2253, printable, cut where it is too long */
+    const char *sha256;     /* of the DER, 64 lower-case digits */
+    bool authority;  /* by basicConstraints, and its key usage does not deny it; old ones without are none */
+    bool in_date;    /* now */
+    const char *pem; /* it alone, written anew; no string */
+    size_t pem_len;
+};
+
+/* Call fn for each certificate of PEM text, in order, until it returns false. What is no certificate, or none
+ * that can be read, is passed over. */
+void crypto_certificates(const void *pem, size_t n, bool (*fn)(void *ctx, const struct crypto_certificate *c),
+                         void *ctx);
+
 /* Subject common name of the first certificate in PEM text, printable. ERR_FORMAT: no certificate, or one
  * without such a name. */
 CHECKED bool crypto_common_name(const void *pem, size_t n, char *out, size_t size, struct err *e);

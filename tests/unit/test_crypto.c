@@ -1,6 +1,7 @@
 /* crypto: known sums, slices of a descriptor, and CMS made by openssl(1) here and now. */
 #include "core/arena.h"
 #include "core/crypto.h"
+#include "core/os.h"
 #include "core/text.h"
 #include <fcntl.h>
 #include <setjmp.h>
@@ -62,6 +63,62 @@ static void in_pieces(void **state)
     assert_false(crypto_equal(a, b, 32));
     digest_free(digest_open(DIGEST_MD5));
     digest_free(NULL);
+}
+
+struct seen {
+    size_t count, stop;
+    char text[2048];
+};
+
+static bool note(void *ctx, const struct crypto_certificate *c)
+{
+    struct seen *s = ctx;
+    unsigned char sum[DIGEST_MAX];
+    size_t at = strlen(s->text);
+    assert_true(text_unhex(sum, 32, c->sha256));
+    assert_true(c->pem_len > 60);
+    assert_memory_equal(c->pem, "-----BEGIN CERTIFICATE-----\n", 28);
+    assert_memory_equal(c->pem + c->pem_len - 26, "-----END CERTIFICATE-----\n", 26);
+    snprintf(s->text + at, sizeof s->text - at, "%s%s%s|", c->subject, c->authority ? " authority" : "",
+             c->in_date ? "" : " not in date");
+    return ++s->count != s->stop;
+}
+
+static void shell(const char *command);
+
+static void certificates(void **state)
+{
+    (void)state;
+    static char pem[65536];
+    struct seen s = {0};
+    char path[64];
+    shell(
+        "exec 2>/dev/null; new='openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
+        "-days 2 -utf8'\n"
+        "printf '[req]\\ndistinguished_name=d\\n[d]\\n' >cnf\n"
+        "$new -keyout k -subj '/CN=A, B/O=Käse' -config cnf -addext basicConstraints=critical,CA:true >one\n"
+        "$new -keyout k -subj /CN=leaf -config cnf -addext basicConstraints=CA:false >two\n"
+        "{ echo words; cat one; printf -- '-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END "
+        "CERTIFICATE-----\\n'; cat k two one\n"
+        "printf -- '-----BEGIN CERTIFICATE-----\\nMII'; } >all");
+    snprintf(path, sizeof path, "%s/all", dir);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    size_t n = fread(pem, 1, sizeof pem, f);
+    fclose(f);
+    crypto_certificates(pem, n, note, &s);
+    assert_string_equal(s.text, "O=Käse,CN=A\\, B authority|CN=leaf|O=Käse,CN=A\\, B authority|");
+    s = (struct seen){.stop = 2};
+    crypto_certificates(pem, n, note, &s);
+    assert_int_equal(s.count, 2);
+    s = (struct seen){0};
+    crypto_certificates("", 0, note, &s);
+    crypto_certificates("\0\0", 2, note, &s);
+    assert_int_equal(s.count, 0);
+    os_realtime_fix(978307200000);
+    crypto_certificates(pem, n, note, &s);
+    os_realtime_fix(-1);
+    assert_non_null(strstr(s.text, "CN=leaf not in date|"));
 }
 
 static void tick(void *ctx)
@@ -265,8 +322,9 @@ static int make_dir(void **state)
 static int remove_dir(void **state)
 {
     (void)state;
-    static const char *const names_made[] = {"bytes", "p.mobileconfig", "k.pem", "c.pem",
-                                             "p.der", "d.der",          "n.der", "x.der"};
+    static const char *const names_made[] = {"bytes", "p.mobileconfig", "k.pem", "c.pem", "p.der", "d.der",
+                                             "n.der", "x.der",          "cnf",   "k",     "one",   "two",
+                                             "all"};
     char path[64];
     for (size_t i = 0; i < sizeof names_made / sizeof *names_made; i++) {
         snprintf(path, sizeof path, "%s/%s", dir, names_made[i]);
@@ -281,7 +339,7 @@ int main(void)
         cmocka_unit_test(known_sums),       cmocka_unit_test(names),
         cmocka_unit_test(in_pieces),        cmocka_unit_test(of_a_descriptor),
         cmocka_unit_test(signed_message),   cmocka_unit_test(not_a_signed_message),
-        cmocka_unit_test(without_a_signer),
+        cmocka_unit_test(without_a_signer), cmocka_unit_test(certificates),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
