@@ -6,6 +6,7 @@
 #include "agent/keychain.h"
 #include "agent/prefs.h"
 #include "agent/target.h"
+#include "core/crypto.h"
 #include "core/fetch.h"
 
 struct network {
@@ -25,9 +26,19 @@ void network_proxy(const struct network *n, struct fetch_policy *policy, const c
 /* The policy for a session with the repository. Strings live in n->a. The keychain is asked if it was not. */
 void network_policy(const struct network *n, struct fetch_policy *policy);
 
-/* Ask again for what changes while a run waits, proxies and the keychain, and let the session have it. */
+/* Ask again for what changes while a run waits, proxies, client certificate and keychain, and let the session
+ * have it. */
 void network_renew(const struct network *n, struct fetch *session);
 
 /* The PEM file of the client certificate, or NULL: none is to be used, or none is there. */
 const char *network_certificate(const struct network *n);
+
+/* How this Mac shows a server who it is. */
+struct network_identity {
+    const char *certificate, *key; /* PEM files, perhaps the same; NULL: none */
+    const char *problem;       /* why it is of no use, one sentence; NULL: it is good, or none is wanted */
+    bool exposed;              /* others than root may read the key */
+    struct crypto_identity is; /* where there is a certificate and no problem */
+};
+void network_identity(const struct network *n, struct network_identity *id);
 #endif

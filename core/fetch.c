@@ -165,17 +165,19 @@ void fetch_settled(struct fetch *f)
     arm(f, loop_now(f->loop));
 }
 
-static void take_proxy(struct fetch *f, const struct fetch_policy *from)
+static void take_changing(struct fetch *f, const struct fetch_policy *from)
 {
     f->p.proxy = copy(f->memory, from->proxy);
     f->p.proxy_http = copy(f->memory, from->proxy_http);
     f->p.no_proxy = copy(f->memory, from->no_proxy);
+    f->p.client_cert = copy(f->memory, from->client_cert);
+    f->p.client_key = copy(f->memory, from->client_key);
 }
 
 bool fetch_renew(struct fetch *f, const struct fetch_policy *from, struct err *e)
 {
     const char *had = f->p.ca_pem;
-    take_proxy(f, from);
+    take_changing(f, from);
     if ((had != NULL ? strcmp(had, from->ca_pem != NULL ? from->ca_pem : "") == 0 : from->ca_pem == NULL))
         return true;
     f->p.ca_pem = copy(f->memory, from->ca_pem);
@@ -195,9 +197,7 @@ struct fetch *fetch_open(struct loop *l, const struct fetch_policy *policy, stru
     f->p.ca_file = copy(a, policy->ca_file);
     f->p.ca_dir = copy(a, policy->ca_dir);
     f->p.ca_pem = copy(a, policy->ca_pem);
-    f->p.client_cert = copy(a, policy->client_cert);
-    f->p.client_key = copy(a, policy->client_key);
-    take_proxy(f, policy);
+    take_changing(f, policy);
     f->p.connect_ms = policy->connect_ms != 0 ? policy->connect_ms : 15000;
     f->p.first_byte_ms = policy->first_byte_ms != 0 ? policy->first_byte_ms : 60000;
     f->p.stall_ms = policy->stall_ms != 0 ? policy->stall_ms : 60000;

@@ -100,8 +100,9 @@ CHECKED bool fetch_get(struct fetch *f, const char *url, struct sink *to, enum f
 CHECKED bool fetch_post(struct fetch *f, const char *url, const char *const *headers, const void *body,
                         size_t n, struct err *e);
 
-/* From the next request on use these proxies and this ca_pem (network settings change, and certificates
- * arrive, while we wait). Certificates that cannot be read leave the old ones: *e. */
+/* From the next request on use these proxies, this client certificate and this ca_pem (network settings
+ * change, and certificates arrive, while we wait). Certificates that cannot be read leave the old ones: *e.
+ */
 CHECKED bool fetch_renew(struct fetch *f, const struct fetch_policy *from, struct err *e);
 
 /* "https://host/path" without credentials and query, for messages. */

@@ -151,8 +151,10 @@ static void explain(const struct fetch_hop *hop, CURLcode code, struct err *e)
     case CURLE_SSL_INVALIDCERTSTATUS:
         net(e, untrusted(verify), why);
         return;
-    case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CERTPROBLEM:
+        err_set(e, ERR_NET, CAUSE_TLS, "TLS: our client certificate: %s", why);
+        return;
+    case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CACERT_BADFILE:
         net(e, CAUSE_TLS, why);
@@ -291,6 +293,7 @@ static void set_tls(struct fetch_hop *hop)
     if (hop->ask.home && h->policy->client_cert != NULL) {
         SET(CURLOPT_SSLCERT, h->policy->client_cert);
         SET(CURLOPT_SSLKEY, h->policy->client_key != NULL ? h->policy->client_key : h->policy->client_cert);
+        SET(CURLOPT_KEYPASSWD, ""); /* else OpenSSL asks whoever sits at the terminal, and waits */
     }
 }
 

@@ -255,6 +255,160 @@ def test_what_a_killed_run_left_is_swept(w):
     assert left(mac) == [mac.path(alive)], left(mac)
 
 
+# --- client certificates --------------------------------------------------------------------------------------
+
+OURS, MUNKIS = 'Library/Daybreak/certs', 'Library/Managed Installs/certs'
+
+
+def mutual(w):
+    """A server that gives nothing to whom it does not know, and a Mac that may become known; its authority is given."""
+    published(w)
+    c = Certificates(w.folder + '/certificates')
+    c.make('root', CA)
+    c.make('server', LEAF, by='root')
+    c.make('clients', CA)
+    c.make('mac', CLIENT, by='clients', subject='/CN=C02TEST')
+    server = w.nginx(tls=(c.path('server.pem'), c.path('server.key')),
+                     server_extra='ssl_client_certificate %s; ssl_verify_client on;' % c.path('clients.pem'))
+    mac = w.mac(server.url)
+    mac.prefs.update(SoftwareRepoCACertificate=c.path('root.pem'), UseClientCertificate=True, DownloadRetries=0)
+    return c, server, mac
+
+
+def put(mac, path, text, mode=0o600):
+    full = mac.path(path)
+    os.makedirs(os.path.dirname(full), exist_ok=True)
+    with open(full, 'w') as f:
+        f.write(text)
+    os.chmod(full, mode)
+    return full
+
+
+def both(c, name):
+    return c.pem(name) + read(c.path(name + '.key'))
+
+
+def test_a_client_certificate_opens_the_server(w):
+    """in our certs folder, in Munki's, as two files by preference; the first place wins; unknown ones are refused"""
+    c, server, mac = mutual(w)
+    expect(mac.run(), 150, 'UseClientCertificate is set, and there is no cert.pem, client.pem or munki.pem', 'HTTP 400')
+    theirs = put(mac, MUNKIS + '/munki.pem', both(c, 'mac'))
+    expect(mac.run(), 0)
+    assert mac.states() == {'Alpha': 'success'} and mac.status()['trust'] == 'tls'
+    c.make('stranger', CLIENT, by='root')
+    ours = put(mac, OURS + '/cert.pem', both(c, 'stranger'))
+    expect(mac.run(), 150, 'HTTP 400')
+    os.rename(theirs, ours)
+    expect(mac.run(), 0)
+    os.rename(ours, os.path.dirname(ours) + '/client.pem')
+    expect(mac.run(), 0)
+    shutil.rmtree(os.path.dirname(ours))
+    mac.prefs.update(ClientCertificatePath=c.path('mac.pem'), ClientKeyPath=c.path('mac.key'))
+    expect(mac.run(), 0)
+    mac.prefs['UseClientCertificate'] = False
+    expect(mac.run(), 150, 'HTTP 400')
+
+
+def test_the_certificate_may_name_the_manifest(w):
+    c, server, mac = mutual(w)
+    w.repo.manifest('C02TEST', catalogs=['production'], managed_installs=['Alpha'])
+    mac.prefs['UseClientCertificateCNAsClientIdentifier'] = True
+    put(mac, OURS + '/cert.pem', both(c, 'mac'))
+    expect(mac.run(), 0)
+    assert mac.status()['manifest'] == 'C02TEST', mac.status()
+
+
+def test_only_the_repository_sees_the_certificate(w):
+    """a mirror that would take one is shown none"""
+    c, server, mac = mutual(w)
+    seen = w.folder + '/seen'
+    mirror = w.nginx(tls=(c.path('server.pem'), c.path('server.key')), extra='log_format v "$ssl_client_verify $request";',
+                     server_extra='ssl_client_certificate %s; ssl_verify_client optional; access_log %s v;' % (c.path('clients.pem'), seen))
+    put(mac, OURS + '/cert.pem', both(c, 'mac'))
+    mac.prefs['SoftwareRepoURL'] = mirror.url
+    expect(mac.run(), 0)
+    assert all(l.startswith('SUCCESS GET') for l in read(seen).splitlines()), read(seen)
+    os.truncate(seen, 0)
+    mac.prefs.update(SoftwareRepoURL=server.url + '/elsewhere', MirrorURLs=[mirror.url])
+    mac.run()
+    assert read(seen) and all(l.startswith('NONE GET') for l in read(seen).splitlines()), read(seen)
+
+
+def test_a_certificate_of_no_use_is_named(w):
+    """by the run and by doctor; nobody is asked for a passphrase"""
+    c, server, mac = mutual(w)
+    c.openssl('pkey', '-in', 'mac.key', '-aes128', '-passout', 'pass:x', '-out', 'locked.key')
+    c.make('stranger', CLIENT, by='root')
+    c.make('old', CLIENT, by='clients', last='20200201000000Z')
+    mac.prefs['UseClientCertificate'] = True
+    for text, sentence in ((c.pem('mac') + read(c.path('locked.key')), 'cert.pem: the private key is encrypted'),
+                           (c.pem('mac'), 'cert.pem: no private key in PEM is in there'),
+                           (read(c.path('mac.key')), 'cert.pem: no certificate in PEM is in there'),
+                           (c.pem('mac') + read(c.path('stranger.key')), "the private key is not the certificate's"),
+                           (both(c, 'old'), 'cert.pem: CN=old is not in date')):
+        put(mac, OURS + '/cert.pem', text)
+        r = expect(mac.run(), 150, sentence)
+        assert 'Enter' not in r.out + r.err, r
+        found = [f for f in json.loads(mac('doctor', '--json').out)['findings'] if f['check'] == 'identity']
+        assert len(found) == 1 and found[0]['state'] == 'problem' and lib.re.search(sentence, found[0]['cause']), found
+        assert 'SCEP' in found[0]['remedy'] and 'PEM' in found[0]['remedy'], found
+    mac.prefs['ClientCertificatePath'] = '/gone.pem'
+    expect(mac.run(), 150, '/gone.pem: it cannot be opened: No such file')
+
+
+def test_doctor_looks_at_the_client_certificate(w):
+    c, server, mac = mutual(w)
+    def finding(check='identity'):
+        return next(f for f in json.loads(mac('doctor', '--json').out)['findings'] if f['check'] == check)
+    path = put(mac, OURS + '/cert.pem', both(c, 'mac'), 0o644)
+    assert 'can read the private key' in finding()['cause'] and 'chmod 600 ' + path in finding()['remedy'], finding()
+    os.chmod(path, 0o600)
+    assert finding() == {'check': 'identity', 'state': 'ok', 'remedy': '',
+                         'cause': 'this Mac shows servers CN=C02TEST, good until 2040-01-01T00:00:00Z'}, finding()
+    c.make('stranger', CLIENT, by='root')
+    put(mac, OURS + '/cert.pem', both(c, 'stranger'))
+    assert 'UseClientCertificate' in finding('repository')['remedy'], finding('repository')
+    # a server that ends the connection instead of answering 400
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(c.path('server.pem'), c.path('server.key'))
+    context.load_verify_locations(c.path('clients.pem'))
+    context.verify_mode = ssl.CERT_REQUIRED
+    liar = w.liar({})
+    liar.server.socket = context.wrap_socket(liar.server.socket, server_side=True)
+    mac.prefs['SoftwareRepoURL'] = liar.url.replace('http:', 'https:')
+    assert 'UseClientCertificate' in finding('tls')['remedy'], finding('tls')
+    put(mac, OURS + '/cert.pem', both(c, 'mac'))
+    assert finding('repository')['state'] == 'ok', finding('repository')
+
+
+# --- HTTP/2 ---------------------------------------------------------------------------------------------------
+
+def protocols(server):
+    return [l.split('"')[1].split()[-1] for l in read(server.folder + '/access.log').splitlines()]
+
+
+def test_http_2_is_spoken_where_the_server_has_it(w):
+    """many packages, larger than a window, over few connections; and 1.1 where it has not"""
+    if 'http_v2_module' not in subprocess.run([lib.nginx_path() or 'false', '-V'], capture_output=True, text=True).stderr:
+        raise lib.Skip('nginx is not here, or without HTTP/2')
+    names = ['Big%d' % n for n in range(8)]
+    for n, name in enumerate(names):
+        w.repo.simple(name, files={'Library/%s/file' % name: os.urandom(300000 * n + 1)})
+    c = Certificates(w.folder + '/certificates')
+    c.make('root', CA)
+    c.make('server', LEAF, by='root')
+    w.repo.publish(*names)
+    for h2, version in ((True, 'HTTP/2.0'), (False, 'HTTP/1.1')):
+        server = w.nginx(tls=(c.path('server.pem'), c.path('server.key')), h2=h2)
+        mac = w.mac(server.url, name='mac%d' % h2)
+        mac.prefs['SoftwareRepoCACertificate'] = c.path('root.pem')
+        expect(mac.run(), 0)
+        assert mac.states() == dict.fromkeys(names, 'success'), mac.states()
+        assert len(protocols(server)) >= 10 and set(protocols(server)) == {version}, protocols(server)
+        expect(mac.run(), 0)  # manifests and catalogs unchanged
+        assert 304 in [status for _, _, status in server.requests()], server.requests()
+
+
 if __name__ == '__main__':
     ap = argparse.ArgumentParser()
     ap.add_argument('--program', default=lib.TOP + '/build/daybreak')

@@ -121,6 +121,47 @@ static void certificates(void **state)
     assert_non_null(strstr(s.text, "CN=leaf not in date|"));
 }
 
+static size_t slurp(const char *name, unsigned char *out, size_t size);
+
+static void identities(void **state)
+{
+    (void)state;
+    unsigned char cert[4096], key[4096], other[4096], locked[4096], nothing[1] = "";
+    struct crypto_identity id;
+    struct err e;
+    shell("exec 2>/dev/null\n"
+          "printf '[req]\\ndistinguished_name=d\\n[d]\\n' >cnf\n"
+          "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout k -out "
+          "one -config cnf "
+          "-subj /CN=mac/O=Site\n"
+          "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:prime256v1 -out two\n"
+          "openssl pkey -in k -aes128 -passout pass:x -out all\n");
+    size_t c = slurp("one", cert, sizeof cert), k = slurp("k", key, sizeof key);
+    size_t o = slurp("two", other, sizeof other), l = slurp("all", locked, sizeof locked);
+    assert_true(crypto_identity(cert, c, key, k, &id, &e));
+    assert_string_equal(id.subject, "O=Site,CN=mac");
+    time_t now = time(NULL);
+    assert_true(id.in_date && id.until > now + 86400 && id.until < now + 3 * 86400);
+    const struct {
+        const unsigned char *cert, *key;
+        const char *says;
+        size_t c, k;
+    } rows[] = {{key, key, "no certificate", k, k},
+                {cert, cert, "no private key", c, c},
+                {cert, other, "is not the certificate's", c, o},
+                {cert, locked, "is encrypted", c, l},
+                {nothing, nothing, "no certificate", 0, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_false(crypto_identity(rows[i].cert, rows[i].c, rows[i].key, rows[i].k, &id, &e));
+        assert_int_equal(e.kind, ERR_FORMAT);
+        assert_non_null(strstr(e.text, rows[i].says));
+    }
+    os_realtime_fix(4102444800000);
+    assert_true(crypto_identity(cert, c, key, k, &id, &e));
+    os_realtime_fix(-1);
+    assert_false(id.in_date);
+}
+
 static void tick(void *ctx)
 {
     ++*(int *)ctx;
@@ -340,6 +381,7 @@ int main(void)
         cmocka_unit_test(in_pieces),        cmocka_unit_test(of_a_descriptor),
         cmocka_unit_test(signed_message),   cmocka_unit_test(not_a_signed_message),
         cmocka_unit_test(without_a_signer), cmocka_unit_test(certificates),
+        cmocka_unit_test(identities),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
