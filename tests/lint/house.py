@@ -11,6 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import launchd  # noqa: E402
+import links  # noqa: E402
 
 BUILD = sys.argv[1] if len(sys.argv) > 1 else 'build'
 FLOOR = {'agent': 4, 'installer': 3, 'manifests': 2}
@@ -193,6 +194,14 @@ def check_launchd():
             label = '%s.%s' % (domain, os.path.basename(path)[:-len('.plist.in')])
             for c in launchd.complaints(text(path).replace('@DOMAIN@', domain), label):
                 yield '%s: %s' % (path, c)
+
+
+def check_links():
+    """every link within the tree resolves, with its anchor (tests/lint/links.py)"""
+    yield from links.self_test()
+    for path in FILES:
+        if path.endswith('.md'):
+            yield from links.complaints(path, text)
 
 
 def tool(name):
