@@ -158,6 +158,9 @@ check-watchers: $(PROGRAM) ## those who watch: absent, late, restarted, stuck, h
 check-launchd: $(PROGRAM) ## days of launchd: starts are counted, and the runs that come of them
 	@python3 tests/e2e/launchd.py --program $(PROGRAM)
 
+check-trust: $(PROGRAM) ## whom it trusts: the keychain's authorities, client certificates
+	@python3 tests/e2e/trust.py --program $(PROGRAM)
+
 check-why: $(PROGRAM) ## every class of decision, explained
 	@python3 tests/e2e/why.py --program $(PROGRAM)
 

@@ -182,7 +182,7 @@ static void everything(struct bundle *b)
     walk(b, data, "", false);
     walk(b, "usr/local/daybreak", "", false);
     if (d->has_prefs)
-        add_json(b, "config.json", cmd_config_json(&d->prefs));
+        add_json(b, "config.json", cmd_config_json(&d->prefs, &d->keychain));
     add_json(b, "doctor.json", doctor_json(d));
 }
 

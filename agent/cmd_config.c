@@ -5,6 +5,7 @@
 #include "agent/setup.h"
 #include "agent/tojson.h"
 #include "core/log.h"
+#include "core/text.h"
 
 static json_t *json_of(const struct prefs_entry *p, const struct value *v)
 {
@@ -31,7 +32,22 @@ static void place(char *out, size_t size, const struct prefs_entry *p)
     snprintf(out, size, "%s%s%s", prefs_source_text(p->source), p->path[0] != '\0' ? " " : "", p->path);
 }
 
-json_t *cmd_config_json(const struct prefs *prefs)
+static json_t *json_of_keychain(const struct keychain *k)
+{
+    json_t *o = json_object(), *all = json_array();
+    json_object_set_new(o, "asked", json_boolean(k->asked));
+    json_object_set_new(o, "failure", k->failure != NULL ? json_string(k->failure) : json_null());
+    for (size_t i = 0; i < k->count; i++) {
+        json_t *one = json_object();
+        json_object_set_new(one, "subject", json_string(k->authorities[i].subject));
+        json_object_set_new(one, "sha256", json_string(k->authorities[i].sha256));
+        json_array_append_new(all, one);
+    }
+    json_object_set_new(o, "authorities", all);
+    return o;
+}
+
+json_t *cmd_config_json(const struct prefs *prefs, const struct keychain *k)
 {
     json_t *root = json_object(), *all = json_array();
     json_object_set_new(root, "schema", json_integer(1));
@@ -53,7 +69,21 @@ json_t *cmd_config_json(const struct prefs *prefs)
         json_array_append_new(all, one);
     }
     json_object_set_new(root, "preferences", all);
+    json_object_set_new(root, "keychain", json_of_keychain(k));
     return root;
+}
+
+static void print_keychain(const struct keychain *k)
+{
+    if (!k->asked)
+        return;
+    if (k->failure != NULL)
+        text_say(stdout, "System keychain: none of its certification authorities is trusted: %s", k->failure);
+    else
+        text_say(stdout, "System keychain: %zu certification %s trusted besides the system's", k->count,
+                 k->count == 1 ? "authority is" : "authorities are");
+    for (size_t i = 0; i < k->count; i++)
+        text_say(stdout, "  %s  SHA-256 %s", k->authorities[i].subject, k->authorities[i].sha256);
 }
 
 static void print_text(const struct prefs *prefs)
@@ -80,6 +110,7 @@ int cmd_config(struct options *o)
     struct arena *a = arena_open();
     struct target target = {0};
     struct prefs prefs;
+    struct keychain keychain = {0};
     struct err e;
     struct loop *loop = loop_open();
     int code = EXIT_USAGE;
@@ -88,10 +119,15 @@ int cmd_config(struct options *o)
         goto out;
     }
     code = EXIT_DONE;
-    if (o->json)
-        (void)tojson_print(cmd_config_json(&prefs));
-    else
+    if (!target_dirs(a, o, &prefs, TARGET_READ, &target, &e))
+        log_debug("%s", e.text); /* nothing ran here yet: the keychain is asked through another folder */
+    keychain_ask(&keychain, a, loop, o, &target);
+    if (o->json) {
+        (void)tojson_print(cmd_config_json(&prefs, &keychain));
+    } else {
         print_text(&prefs);
+        print_keychain(&keychain);
+    }
 out:
     target_close(&target);
     loop_free(loop);

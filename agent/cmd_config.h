@@ -1,8 +1,10 @@
-/* cmd_config: preferences as `daybreak config --json` shows them, for others too. */
+/* cmd_config: preferences and adopted authorities as `daybreak config --json` shows them, for others too. */
 #ifndef AGENT_CMD_CONFIG_H
 #define AGENT_CMD_CONFIG_H
+#include "agent/keychain.h"
 #include "agent/prefs.h"
 #include <jansson.h>
 
-json_t *cmd_config_json(const struct prefs *prefs); /* the caller's reference; secrets are not in it */
+/* The caller's reference; secrets are not in it. */
+json_t *cmd_config_json(const struct prefs *prefs, const struct keychain *k);
 #endif

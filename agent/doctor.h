@@ -28,6 +28,7 @@ struct doctor {
     struct prefs prefs;
     struct facts facts;
     bool has_prefs, has_facts; /* they could be read */
+    struct keychain keychain;
     struct doctor_finding *first, **last;
     int problems;
 };

@@ -2,6 +2,7 @@
  * same judgement of what comes; once, without retries, and nothing that comes is kept. */
 #include "agent/doctor.h"
 #include "agent/repo.h"
+#include "core/os.h"
 #include "core/text.h"
 
 /* A remedy for what failed, where the cause alone does not say it. */
@@ -16,6 +17,10 @@ static const char *remedy(const struct err *e)
         return "run it by hand as root with {\"url\": \"…\", \"headers\": {}} on its standard input";
     if (e->code == 401 || strstr(e->text, "refuses all requests") != NULL)
         return "check AdditionalHttpHeaders, the client certificate and Middleware";
+    if (e->code == 400 || strstr(e->text, "alert") != NULL)
+        return "a server that wants a client certificate answers so to one that is missing or not known to "
+               "it: "
+               "check UseClientCertificate and the authority that the server accepts";
     if (e->kind == ERR_NOT_FOUND)
         return "publish it, or name the right one in ClientIdentifier (daybreak config shows what counts)";
     if (e->cause == CAUSE_NONE || e->cause == CAUSE_INTERNAL)
@@ -44,6 +49,12 @@ static const char *subject(const struct err *e)
         return "repository";
     }
 }
+
+/* What only PEM files can be. */
+#define IDENTITY_REMEDY                                                                                      \
+    "put certificate and key as PEM into /Library/Daybreak/certs/cert.pem, mode 600; a key that a SCEP or "  \
+    "ACME "                                                                                                  \
+    "profile made stays in its keychain and cannot be used here"
 
 static void problem(struct doctor *d, const struct err *e)
 {
@@ -93,12 +104,13 @@ static void repository(struct doctor *d)
     else if (catalogs(d, r, manifest, &count))
         doctor_say(d, DOCTOR_OK, "repository", "", "%s answers (%s): manifest %s, %zu catalogs", repo_show(r),
                    repo_trust_name(repo_trust(r)), name, count);
+    d->keychain = *repo_network(r)->keychain;
     repo_free(r);
 }
 
 static void proxy(struct doctor *d)
 {
-    const struct network n = {d->a, d->loop, d->options, &d->prefs, &d->facts, &d->target};
+    const struct network n = {d->a, d->loop, d->options, &d->prefs, &d->facts, &d->target, &d->keychain};
     struct fetch_policy policy;
     const char *pac;
     char shown[256];
@@ -120,9 +132,54 @@ static void proxy(struct doctor *d)
     }
 }
 
+enum { SOON_S = 14 * 86400 };
+
+static void identity(struct doctor *d)
+{
+    const struct network n = {d->a, d->loop, d->options, &d->prefs, &d->facts, &d->target, &d->keychain};
+    struct network_identity id;
+    char until[32];
+    time_t now;
+    int ms;
+    if (!d->prefs.use_client_certificate)
+        return;
+    network_identity(&n, &id);
+    os_realtime(&now, &ms);
+    text_utc(until, id.is.until, -1);
+    if (id.problem != NULL)
+        doctor_say(d, DOCTOR_PROBLEM, "identity", IDENTITY_REMEDY, "%s", id.problem);
+    else if (id.exposed)
+        doctor_say(d, DOCTOR_PROBLEM, "identity", arena_printf(d->a, "sudo chmod 600 %s", id.key),
+                   "%s: others than root can read the private key", id.key);
+    else
+        doctor_say(d, id.is.until - now < SOON_S ? DOCTOR_NOTE : DOCTOR_OK, "identity",
+                   id.is.until - now < SOON_S ? "issue a new certificate" : "",
+                   "this Mac shows servers %s, good until %s", id.is.subject, until);
+}
+
+/* The authorities besides the system's own. */
+static void authorities(struct doctor *d)
+{
+    const struct keychain *k = &d->keychain;
+    if (!k->asked)
+        keychain_ask(&d->keychain, d->a, d->loop, d->options, &d->target);
+    if (k->failure != NULL)
+        doctor_say(
+            d, DOCTOR_PROBLEM, "authorities",
+            "try: security find-certificate -a -p /Library/Keychains/System.keychain; or name a PEM file "
+            "in SoftwareRepoCACertificate",
+            "no certification authority of the System keychain is trusted here: %s", k->failure);
+    else if (k->asked)
+        doctor_say(d, DOCTOR_OK, "authorities", "",
+                   "%zu of the System keychain are trusted besides the system's (daybreak config lists them)",
+                   k->count);
+}
+
 void doctor_network(struct doctor *d)
 {
     proxy(d);
+    identity(d);
     if (d->prefs.repo_url != NULL || d->prefs.manifest_url != NULL)
         repository(d);
+    authorities(d);
 }

@@ -50,6 +50,7 @@ struct repo {
     const struct target *target;
     bool offline;
     struct network network;
+    struct keychain keychain;
     struct fetch *fetch;
     struct middleware *middleware; /* or NULL */
     const char *bases[KINDS];
@@ -119,7 +120,7 @@ struct repo *repo_open(struct arena *a, struct loop *l, const struct options *o,
     r->facts = f;
     r->target = t;
     r->offline = offline;
-    r->network = (struct network){a, l, o, p, f, t};
+    r->network = (struct network){a, l, o, p, f, t, &r->keychain};
     r->bases[MANIFEST] = repourl_base(a, p, p->manifest_url, kinds[MANIFEST].folder);
     r->bases[CATALOG] = repourl_base(a, p, p->catalog_url, kinds[CATALOG].folder);
     if (r->bases[MANIFEST] != NULL)
@@ -157,13 +158,15 @@ void repo_free(struct repo *r)
     middleware_close(r->middleware);
 }
 
-void repo_renew_proxy(struct repo *r)
+void repo_renew_network(struct repo *r)
 {
-    struct fetch_policy policy;
-    if (r->fetch == NULL)
-        return;
-    network_proxy(&r->network, &policy, NULL);
-    fetch_set_proxy(r->fetch, &policy);
+    if (r->fetch != NULL)
+        network_renew(&r->network, r->fetch);
+}
+
+const struct network *repo_network(const struct repo *r)
+{
+    return &r->network;
 }
 
 struct fetch *repo_session(struct repo *r)

@@ -16,6 +16,7 @@
 #include "manifests/pkginfo.h"
 
 struct repo;
+struct network;
 
 enum repo_trust { REPO_TRUST_FILE, REPO_TRUST_TLS, REPO_TRUST_HTTP };
 
@@ -42,12 +43,13 @@ CHECKED bool repo_catalog(struct repo *r, const char *name, const struct outline
 const char *const *repo_package_urls(struct repo *r, struct arena *a, const struct pkginfo *p,
                                      bool uninstaller);
 
-/* Ask for the network settings again: they may have changed since the last attempt. */
-void repo_renew_proxy(struct repo *r);
-struct fetch *repo_session(struct repo *r);       /* for downloads into Cache */
-enum repo_trust repo_trust(const struct repo *r); /* by the URL manifests come from */
-const char *repo_trust_name(enum repo_trust t);   /* "file", "tls", "http": status.json's trust */
-const char *repo_show(const struct repo *r);      /* the repository's URL for messages, without credentials */
+/* Ask for the network settings and the keychain again: they may have changed since the last attempt. */
+void repo_renew_network(struct repo *r);
+const struct network *repo_network(const struct repo *r); /* as long as the arena */
+struct fetch *repo_session(struct repo *r);               /* for downloads into Cache */
+enum repo_trust repo_trust(const struct repo *r);         /* by the URL manifests come from */
+const char *repo_trust_name(enum repo_trust t);           /* "file", "tls", "http": status.json's trust */
+const char *repo_show(const struct repo *r); /* the repository's URL for messages, without credentials */
 
 /* Remove cached manifests and catalogs whose names are not in the NULL-ended lists (SelfServeManifest and
  * keep, a local-only manifest or NULL, stay). Failures are logged. */

@@ -119,7 +119,10 @@ void run_remove_ourselves(struct run *r)
 void run_tell_server(struct run *r)
 {
     struct session *s = r->s;
-    struct network n = {s->arena, s->loop, s->options, &s->prefs, &s->facts, &s->target};
+    struct keychain keychain = {0};
+    struct network n = {s->arena, s->loop, s->options, &s->prefs, &s->facts, &s->target, &keychain};
+    if (r->decide != NULL)
+        n = *repo_network(decide_repo(r->decide)); /* it has asked already */
     webhook_queue(&n, progress_now(s->progress));
     webhook_send(&n);
 }

@@ -105,7 +105,7 @@ const struct plan *run_wait_plan(struct run *r, struct err *e)
         progress_wait(s->progress, waits_for(r, e));
         log_warn("%s; asked again", e->text);
         wait_until(r, loop_now(s->loop) + (pause < left ? pause : left));
-        repo_renew_proxy(decide_repo(r->decide));
+        repo_renew_network(decide_repo(r->decide));
         bound = bound < PAUSE_MAX_MS / 2 ? bound * 2 : PAUSE_MAX_MS;
     }
     progress_wait(s->progress, NULL);

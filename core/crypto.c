@@ -9,6 +9,7 @@
 #include "core/arena.h"
 #include "core/limits.h"
 #include "core/log.h"
+#include "core/os.h"
 #include "core/text.h"
 #include <errno.h>
 #include <limits.h>
@@ -342,12 +343,43 @@ out:
     return ok;
 }
 
+/* --- certificates --------------------------------------------------------------------------------------- */
+
+static BIO *over(const void *p, size_t n)
+{
+    BIO *in = BIO_new_mem_buf(p, n < INT_MAX ? (int)n : INT_MAX);
+    if (in == NULL)
+        die("memory");
+    return in;
+}
+
+/* RFC 2253, but names in UTF-8 stay readable. */
+static void subject_of(X509 *cert, char *out, size_t size)
+{
+    char *text = NULL;
+    BIO *name = BIO_new(BIO_s_mem());
+    if (name == NULL)
+        die("memory");
+    X509_NAME_print_ex(name, X509_get_subject_name(cert), 0,
+                       XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB);
+    long len = BIO_get_mem_data(name, &text);
+    text_printable_into(out, size, len > 0 ? text : "", len > 0 ? (size_t)len : 0);
+    BIO_free(name);
+}
+
+static bool in_date(const X509 *cert)
+{
+    time_t now;
+    int ms;
+    os_realtime(&now, &ms);
+    return X509_cmp_time(X509_get0_notBefore(cert), &now) < 0 &&
+           X509_cmp_time(X509_get0_notAfter(cert), &now) > 0;
+}
+
 bool crypto_common_name(const void *pem, size_t n, char *out, size_t size, struct err *e)
 {
     ERR_clear_error();
-    BIO *in = BIO_new_mem_buf(pem, n < INT_MAX ? (int)n : INT_MAX);
-    if (in == NULL)
-        die("memory");
+    BIO *in = over(pem, n);
     X509 *cert = PEM_read_bio_X509(in, NULL, NULL, NULL);
     BIO_free(in);
     if (cert == NULL)
@@ -355,4 +387,89 @@ bool crypto_common_name(const void *pem, size_t n, char *out, size_t size, struc
     common_name(cert, out, size);
     X509_free(cert);
     return out[0] != '\0' || err_set(e, ERR_FORMAT, CAUSE_FORMAT, "the certificate has no common name");
+}
+
+static bool show(X509 *cert, bool (*fn)(void *ctx, const struct crypto_certificate *c), void *ctx)
+{
+    unsigned char sum[DIGEST_MAX];
+    char hex[2 * DIGEST_MAX + 1], subject[512], *pem = NULL;
+    unsigned size = 0;
+    BIO *out = BIO_new(BIO_s_mem());
+    if (out == NULL)
+        die("memory");
+    if (X509_digest(cert, EVP_sha256(), sum, &size) != 1 || PEM_write_bio_X509(out, cert) != 1)
+        die("certificate");
+    long len = BIO_get_mem_data(out, &pem);
+    subject_of(cert, subject, sizeof subject);
+    text_hex(hex, sum, size);
+    const struct crypto_certificate c = {.subject = subject,
+                                         .sha256 = hex,
+                                         .authority = X509_check_ca(cert) == 1,
+                                         .in_date = in_date(cert),
+                                         .pem = pem,
+                                         .pem_len = (size_t)len};
+    bool go_on = fn(ctx, &c);
+    BIO_free(out);
+    return go_on;
+}
+
+void crypto_certificates(const void *pem, size_t n, bool (*fn)(void *ctx, const struct crypto_certificate *c),
+                         void *ctx)
+{
+    bool go_on = true;
+    ERR_clear_error();
+    BIO *in = over(pem, n);
+    while (go_on && BIO_pending(in) > 0) { /* each reading takes at least a line */
+        X509 *cert = PEM_read_bio_X509(in, NULL, NULL, NULL);
+        go_on = cert == NULL || show(cert, fn, ctx);
+        X509_free(cert);
+        ERR_clear_error();
+    }
+    BIO_free(in);
+}
+
+/* Instead of OpenSSL's own, which asks whoever sits at the terminal. */
+static int no_passphrase(char *out, int size, int writing, void *encrypted)
+{
+    (void)out;
+    (void)size;
+    (void)writing;
+    *(bool *)encrypted = true;
+    return -1;
+}
+
+bool crypto_identity(const void *cert, size_t cert_len, const void *key, size_t key_len,
+                     struct crypto_identity *out, struct err *e)
+{
+    bool encrypted = false, ok = false;
+    time_t now;
+    int ms, days = 0, seconds = 0;
+    BIO *cert_in = over(cert, cert_len), *key_in = over(key, key_len);
+    X509 *x = PEM_read_bio_X509(cert_in, NULL, NULL, NULL);
+    EVP_PKEY *k = PEM_read_bio_PrivateKey(key_in, NULL, no_passphrase, &encrypted);
+    os_realtime(&now, &ms);
+    ASN1_TIME *t = ASN1_TIME_set(NULL, now);
+    if (x == NULL) {
+        err_set(e, ERR_FORMAT, CAUSE_FORMAT, "no certificate in PEM is in there");
+    } else if (encrypted) {
+        err_set(e, ERR_FORMAT, CAUSE_FORMAT, "the private key is encrypted, and nobody can be asked");
+    } else if (k == NULL) {
+        err_set(e, ERR_FORMAT, CAUSE_FORMAT, "no private key in PEM is in there");
+    } else if (X509_check_private_key(x, k) != 1) {
+        err_set(e, ERR_FORMAT, CAUSE_FORMAT, "the private key is not the certificate's");
+    } else {
+        ok = true;
+        subject_of(x, out->subject, sizeof out->subject);
+        out->in_date = in_date(x);
+        out->until = now;
+        if (t != NULL && ASN1_TIME_diff(&days, &seconds, t, X509_get0_notAfter(x)) == 1)
+            out->until += (time_t)days * 86400 + seconds;
+    }
+    ASN1_TIME_free(t);
+    EVP_PKEY_free(k);
+    X509_free(x);
+    BIO_free(key_in);
+    BIO_free(cert_in);
+    ERR_clear_error();
+    return ok;
 }

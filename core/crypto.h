@@ -4,6 +4,7 @@
 #include "core/err.h"
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 enum digest_kind { DIGEST_NONE, DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA512 };
 #define DIGEST_MAX 64 /* bytes of the longest */
@@ -38,6 +39,32 @@ CHECKED bool crypto_cms_open(const void *der, size_t n, unsigned char **content,
 
 /* Read the system's roots now, and keep them: for a process that will soon be able to open no file. */
 void crypto_load_roots(void);
+
+struct crypto_certificate { /* borrowed for the call */
+    const char *subject;    /* RFC 2253, printable, cut where it is too long */
+    const char *sha256;     /* of the DER, 64 lower-case digits */
+    bool authority;  /* by basicConstraints, and its key usage does not deny it; old ones without are none */
+    bool in_date;    /* now */
+    const char *pem; /* it alone, written anew; no string */
+    size_t pem_len;
+};
+
+/* Call fn for each certificate of PEM text, in order, until it returns false. What is no certificate, or none
+ * that can be read, is passed over. */
+void crypto_certificates(const void *pem, size_t n, bool (*fn)(void *ctx, const struct crypto_certificate *c),
+                         void *ctx);
+
+struct crypto_identity {
+    char subject[256]; /* printable */
+    time_t until;      /* end of its validity */
+    bool in_date;      /* now */
+};
+
+/* The first certificate of cert with the first private key of key (both PEM, perhaps the same text). Never
+ * asks for a passphrase. ERR_FORMAT: one of them is not there, the key is encrypted, or it is not the
+ * certificate's; a sentence says which. */
+CHECKED bool crypto_identity(const void *cert, size_t cert_len, const void *key, size_t key_len,
+                             struct crypto_identity *out, struct err *e);
 
 /* Subject common name of the first certificate in PEM text, printable. ERR_FORMAT: no certificate, or one
  * without such a name. */

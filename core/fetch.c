@@ -165,11 +165,26 @@ void fetch_settled(struct fetch *f)
     arm(f, loop_now(f->loop));
 }
 
-void fetch_set_proxy(struct fetch *f, const struct fetch_policy *from)
+static void take_changing(struct fetch *f, const struct fetch_policy *from)
 {
     f->p.proxy = copy(f->memory, from->proxy);
     f->p.proxy_http = copy(f->memory, from->proxy_http);
     f->p.no_proxy = copy(f->memory, from->no_proxy);
+    f->p.client_cert = copy(f->memory, from->client_cert);
+    f->p.client_key = copy(f->memory, from->client_key);
+}
+
+bool fetch_renew(struct fetch *f, const struct fetch_policy *from, struct err *e)
+{
+    const char *had = f->p.ca_pem;
+    take_changing(f, from);
+    if ((had != NULL ? strcmp(had, from->ca_pem != NULL ? from->ca_pem : "") == 0 : from->ca_pem == NULL))
+        return true;
+    f->p.ca_pem = copy(f->memory, from->ca_pem);
+    if (fetch_curl_take_roots(f->curl, e))
+        return true;
+    f->p.ca_pem = had;
+    return false;
 }
 
 struct fetch *fetch_open(struct loop *l, const struct fetch_policy *policy, struct err *e)
@@ -181,9 +196,8 @@ struct fetch *fetch_open(struct loop *l, const struct fetch_policy *policy, stru
     f->p.userpwd = copy(a, policy->userpwd);
     f->p.ca_file = copy(a, policy->ca_file);
     f->p.ca_dir = copy(a, policy->ca_dir);
-    f->p.client_cert = copy(a, policy->client_cert);
-    f->p.client_key = copy(a, policy->client_key);
-    fetch_set_proxy(f, policy);
+    f->p.ca_pem = copy(a, policy->ca_pem);
+    take_changing(f, policy);
     f->p.connect_ms = policy->connect_ms != 0 ? policy->connect_ms : 15000;
     f->p.first_byte_ms = policy->first_byte_ms != 0 ? policy->first_byte_ms : 60000;
     f->p.stall_ms = policy->stall_ms != 0 ? policy->stall_ms : 60000;

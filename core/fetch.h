@@ -16,6 +16,7 @@ struct fetch_policy {
     const char *userpwd;        /* basic auth, or NULL */
     enum fetch_redirects redirects;
     const char *ca_file, *ca_dir;         /* besides the system's roots, or NULL */
+    const char *ca_pem;                   /* the same as PEM text, or NULL */
     const char *client_cert, *client_key; /* PEM, or NULL */
     const char *proxy;                    /* URL, "" for none at all, NULL: the environment's */
     const char *proxy_http;               /* the same for http: URLs; NULL: proxy */
@@ -99,8 +100,10 @@ CHECKED bool fetch_get(struct fetch *f, const char *url, struct sink *to, enum f
 CHECKED bool fetch_post(struct fetch *f, const char *url, const char *const *headers, const void *body,
                         size_t n, struct err *e);
 
-/* From the next request on use these proxies (network settings change while we wait). */
-void fetch_set_proxy(struct fetch *f, const struct fetch_policy *from);
+/* From the next request on use these proxies, this client certificate and this ca_pem (network settings
+ * change, and certificates arrive, while we wait). Certificates that cannot be read leave the old ones: *e.
+ */
+CHECKED bool fetch_renew(struct fetch *f, const struct fetch_policy *from, struct err *e);
 
 /* "https://host/path" without credentials and query, for messages. */
 void fetch_show(char *out, size_t size, const char *url);

@@ -151,8 +151,10 @@ static void explain(const struct fetch_hop *hop, CURLcode code, struct err *e)
     case CURLE_SSL_INVALIDCERTSTATUS:
         net(e, untrusted(verify), why);
         return;
-    case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CERTPROBLEM:
+        err_set(e, ERR_NET, CAUSE_TLS, "TLS: our client certificate: %s", why);
+        return;
+    case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CACERT_BADFILE:
         net(e, CAUSE_TLS, why);
@@ -282,7 +284,8 @@ static void set_tls(struct fetch_hop *hop)
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
     SET(CURLOPT_CAPATH, NULL);
     if (h->roots.len > 0) {
-        struct curl_blob blob = {.data = h->roots.data, .len = h->roots.len, .flags = CURL_BLOB_NOCOPY};
+        /* copied, because they can be renewed while this request is on its way */
+        struct curl_blob blob = {.data = h->roots.data, .len = h->roots.len, .flags = CURL_BLOB_COPY};
         SET(CURLOPT_CAINFO_BLOB, &blob);
     } else if (h->bundle != NULL) {
         SET(CURLOPT_CAINFO, h->bundle);
@@ -290,6 +293,7 @@ static void set_tls(struct fetch_hop *hop)
     if (hop->ask.home && h->policy->client_cert != NULL) {
         SET(CURLOPT_SSLCERT, h->policy->client_cert);
         SET(CURLOPT_SSLKEY, h->policy->client_key != NULL ? h->policy->client_key : h->policy->client_cert);
+        SET(CURLOPT_KEYPASSWD, ""); /* else OpenSSL asks whoever sits at the terminal, and waits */
     }
 }
 
@@ -376,12 +380,19 @@ static bool take_headers(struct fetch_curl *h, const char *const *headers, struc
     return true;
 }
 
-static bool take_roots(struct fetch_curl *h, struct err *e)
+bool fetch_curl_take_roots(struct fetch_curl *h, struct err *e)
 {
     const struct fetch_policy *p = h->policy;
+    struct buf roots;
+    bool ok = true;
+    buf_init(&roots, 3 * LIMIT_ROOTS);
     h->bundle = fetch_roots_system(curl_version_info(CURLVERSION_NOW)->cainfo);
-    return (p->ca_file == NULL && p->ca_dir == NULL) ||
-           fetch_roots_load(&h->roots, h->bundle, p->ca_file, p->ca_dir, e);
+    if (p->ca_pem != NULL || p->ca_file != NULL || p->ca_dir != NULL)
+        ok = fetch_roots_load(&roots, h->bundle, p->ca_pem, p->ca_file, p->ca_dir, e);
+    buf_release(ok ? &h->roots : &roots);
+    if (ok)
+        h->roots = roots;
+    return ok;
 }
 
 struct fetch_curl *fetch_curl_open(struct loop *l, const struct fetch_policy *policy,
@@ -391,7 +402,6 @@ struct fetch_curl *fetch_curl_open(struct loop *l, const struct fetch_policy *po
     assert(code == CURLE_OK);
     struct fetch_curl *h = arena_heap(NULL, sizeof *h);
     *h = (struct fetch_curl){.loop = l, .policy = policy, .settled = settled, .ctx = ctx};
-    buf_init(&h->roots, 3 * LIMIT_ROOTS);
     h->multi = curl_multi_init();
     h->share = curl_share_init();
     assert(h->multi != NULL && h->share != NULL);
@@ -400,7 +410,7 @@ struct fetch_curl *fetch_curl_open(struct loop *l, const struct fetch_policy *po
     curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
     curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, want_timer);
     curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
-    if (take_headers(h, policy->headers, e) && take_roots(h, e))
+    if (take_headers(h, policy->headers, e) && fetch_curl_take_roots(h, e))
         return h;
     fetch_curl_free(h);
     return NULL;

@@ -15,6 +15,8 @@ struct fetch_hop;  /* one request on its way */
 struct fetch_curl *fetch_curl_open(struct loop *l, const struct fetch_policy *policy,
                                    void (*settled)(void *ctx), void *ctx, struct err *e);
 void fetch_curl_free(struct fetch_curl *h); /* no hop may be on its way */
+/* Read the policy's certificates again, for hops that start later. On failure the old ones stay. */
+CHECKED bool fetch_curl_take_roots(struct fetch_curl *h, struct err *e);
 
 struct fetch_ask {
     const char *url;

@@ -82,12 +82,15 @@ static bool add_dir(struct buf *out, const char *path, struct err *e)
     return true;
 }
 
-bool fetch_roots_load(struct buf *out, const char *bundle, const char *file, const char *dir, struct err *e)
+bool fetch_roots_load(struct buf *out, const char *bundle, const char *pem, const char *file, const char *dir,
+                      struct err *e)
 {
     bool found = false;
     struct err ignored; /* without the system's bundle the given roots still count */
     if (bundle != NULL && !add(out, AT_FDCWD, bundle, &found, &ignored))
         found = false;
+    if (pem != NULL && !buf_append(out, pem, strlen(pem), e))
+        return false;
     if (file != NULL) {
         if (!add(out, AT_FDCWD, file, &found, e))
             return false;

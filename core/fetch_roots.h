@@ -8,9 +8,9 @@
  * TLS library's own default, which may be NULL. */
 const char *fetch_roots_system(const char *library_default);
 
-/* Append to out the bundle (when not NULL and there), file, and every regular file of dir that holds a PEM
- * certificate; file and dir may be NULL. Links are followed: the paths are the administrator's. A file or
- * dir that cannot be read, or gives no certificate, is an error. */
-CHECKED bool fetch_roots_load(struct buf *out, const char *bundle, const char *file, const char *dir,
-                              struct err *e);
+/* Append to out the bundle (when not NULL and there), pem, file, and every regular file of dir that holds a
+ * PEM certificate; pem, file and dir may be NULL. Links are followed: the paths are the administrator's. A
+ * file or dir that cannot be read, or gives no certificate, is an error. */
+CHECKED bool fetch_roots_load(struct buf *out, const char *bundle, const char *pem, const char *file,
+                              const char *dir, struct err *e);
 #endif

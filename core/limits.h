@@ -54,6 +54,8 @@
 #define LIMIT_RETRY_AFTER_S 900
 #define LIMIT_ROOTS         (8 * LIMIT_MB) /* PEM certificates of certification authorities */
 
+#define LIMIT_KEYCHAIN_CERTIFICATES 256 /* looked at in a Mac's System keychain */
+
 /* children and text */
 #define LIMIT_CHILD_OUTPUT (1 * LIMIT_MB) /* kept; what is beyond is counted and dropped */
 #define LIMIT_CHILD_LINE   (4 * LIMIT_KB)

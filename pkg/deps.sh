@@ -8,7 +8,7 @@ say() { printf 'deps: %s\n' "$*"; }
 if [ "$(uname -s)" = Darwin ]; then
     command -v brew >/dev/null 2>&1 || { say "Homebrew is needed: https://brew.sh"; exit 1; }
     missing=
-    for p in pkg-config curl libplist openssl@3 libarchive zlib expat utf8proc jansson xz bzip2 isa-l cmocka nginx sevenzip mandoc python3; do
+    for p in pkg-config curl libplist openssl@3 libarchive zlib expat utf8proc jansson xz bzip2 isa-l cmocka nginx sevenzip mandoc shellcheck python3; do
         brew list --versions "$p" >/dev/null 2>&1 || missing="$missing $p"
     done
     [ -z "$missing" ] && exit 0
@@ -26,7 +26,7 @@ if [ "${1:-}" = macos ]; then
 fi
 for p in $cross gcc libc6-dev make pkg-config libcurl4-openssl-dev libplist-dev libssl-dev libarchive-dev zlib1g-dev \
     libexpat1-dev libutf8proc-dev libjansson-dev liblzma-dev libbz2-dev libisal-dev libcmocka-dev nginx-light p7zip-full libarchive-tools \
-    mandoc python3 openssl curl; do
+    mandoc shellcheck python3 openssl curl; do
     case $(dpkg-query -W -f '${Status}' "$p" 2>/dev/null) in *" installed") ;; *) missing="$missing $p" ;; esac
 done
 # any nginx will do

@@ -245,6 +245,8 @@ FAULTS = {
     'proxy_by_script': (lambda p: p.put('../../tools/proxy', '<dictionary> {\n  ProxyAutoConfigEnable : 1\n'
                                         '  ProxyAutoConfigURLString : http://wpad/wpad.dat\n}\n'), 'proxy',
                         r'chosen by a script \(http://wpad/wpad.dat\)', 'ProxyURL'),
+    'keychain_does_not_answer': (broken('../../tools/broken'), 'authorities', 'no certification authority of the System keychain is '
+                                 'trusted here: find-certificate exited with 1', 'SoftwareRepoCACertificate'),
     'server_refuses': (served(answer(401)), 'repository', 'refuses all requests', 'AdditionalHttpHeaders'),
     'server_down': (served(answer(503)), 'repository', '503', "server's own log"),
     'manifest_missing': (lambda p: p.repo('file://' + p.w.repo.path, ClientIdentifier='gone'), 'repository', 'manifest gone: ',

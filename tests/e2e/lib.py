@@ -272,7 +272,7 @@ def nginx_path():
 class Nginx:
     """A real web server on a free loopback port."""
 
-    def __init__(self, folder, docroot, extra='', server_extra='', tls=None):
+    def __init__(self, folder, docroot, extra='', server_extra='', tls=None, h2=True):
         self.folder = folder
         os.makedirs(folder, exist_ok=True)
         binary = nginx_path()
@@ -283,7 +283,7 @@ class Nginx:
             with socket.socket() as s:
                 s.bind(('127.0.0.1', 0))
                 self.port = s.getsockname()[1]
-            listen = 'listen 127.0.0.1:%d%s;' % (self.port, ' ssl http2' if tls else '')
+            listen = 'listen 127.0.0.1:%d%s;' % (self.port, (' ssl http2' if h2 else ' ssl') if tls else '')
             if tls:
                 listen += ' ssl_certificate %s; ssl_certificate_key %s;' % tls
             with open(folder + '/nginx.conf', 'w') as f:

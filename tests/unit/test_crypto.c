@@ -1,6 +1,7 @@
 /* crypto: known sums, slices of a descriptor, and CMS made by openssl(1) here and now. */
 #include "core/arena.h"
 #include "core/crypto.h"
+#include "core/os.h"
 #include "core/text.h"
 #include <fcntl.h>
 #include <setjmp.h>
@@ -62,6 +63,103 @@ static void in_pieces(void **state)
     assert_false(crypto_equal(a, b, 32));
     digest_free(digest_open(DIGEST_MD5));
     digest_free(NULL);
+}
+
+struct seen {
+    size_t count, stop;
+    char text[2048];
+};
+
+static bool note(void *ctx, const struct crypto_certificate *c)
+{
+    struct seen *s = ctx;
+    unsigned char sum[DIGEST_MAX];
+    size_t at = strlen(s->text);
+    assert_true(text_unhex(sum, 32, c->sha256));
+    assert_true(c->pem_len > 60);
+    assert_memory_equal(c->pem, "-----BEGIN CERTIFICATE-----\n", 28);
+    assert_memory_equal(c->pem + c->pem_len - 26, "-----END CERTIFICATE-----\n", 26);
+    snprintf(s->text + at, sizeof s->text - at, "%s%s%s|", c->subject, c->authority ? " authority" : "",
+             c->in_date ? "" : " not in date");
+    return ++s->count != s->stop;
+}
+
+static void shell(const char *command);
+
+static void certificates(void **state)
+{
+    (void)state;
+    static char pem[65536];
+    struct seen s = {0};
+    char path[64];
+    shell(
+        "exec 2>/dev/null; new='openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
+        "-days 2 -utf8'\n"
+        "printf '[req]\\ndistinguished_name=d\\n[d]\\n' >cnf\n"
+        "$new -keyout k -subj '/CN=A, B/O=Käse' -config cnf -addext basicConstraints=critical,CA:true >one\n"
+        "$new -keyout k -subj /CN=leaf -config cnf -addext basicConstraints=CA:false >two\n"
+        "{ echo words; cat one; printf -- '-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END "
+        "CERTIFICATE-----\\n'; cat k two one\n"
+        "printf -- '-----BEGIN CERTIFICATE-----\\nMII'; } >all");
+    snprintf(path, sizeof path, "%s/all", dir);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    size_t n = fread(pem, 1, sizeof pem, f);
+    fclose(f);
+    crypto_certificates(pem, n, note, &s);
+    assert_string_equal(s.text, "O=Käse,CN=A\\, B authority|CN=leaf|O=Käse,CN=A\\, B authority|");
+    s = (struct seen){.stop = 2};
+    crypto_certificates(pem, n, note, &s);
+    assert_int_equal(s.count, 2);
+    s = (struct seen){0};
+    crypto_certificates("", 0, note, &s);
+    crypto_certificates("\0\0", 2, note, &s);
+    assert_int_equal(s.count, 0);
+    os_realtime_fix(978307200000);
+    crypto_certificates(pem, n, note, &s);
+    os_realtime_fix(-1);
+    assert_non_null(strstr(s.text, "CN=leaf not in date|"));
+}
+
+static size_t slurp(const char *name, unsigned char *out, size_t size);
+
+static void identities(void **state)
+{
+    (void)state;
+    unsigned char cert[4096], key[4096], other[4096], locked[4096], nothing[1] = "";
+    struct crypto_identity id;
+    struct err e;
+    shell("exec 2>/dev/null\n"
+          "printf '[req]\\ndistinguished_name=d\\n[d]\\n' >cnf\n"
+          "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout k -out "
+          "one -config cnf "
+          "-subj /CN=mac/O=Site\n"
+          "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:prime256v1 -out two\n"
+          "openssl pkey -in k -aes128 -passout pass:x -out all\n");
+    size_t c = slurp("one", cert, sizeof cert), k = slurp("k", key, sizeof key);
+    size_t o = slurp("two", other, sizeof other), l = slurp("all", locked, sizeof locked);
+    assert_true(crypto_identity(cert, c, key, k, &id, &e));
+    assert_string_equal(id.subject, "O=Site,CN=mac");
+    time_t now = time(NULL);
+    assert_true(id.in_date && id.until > now + 86400 && id.until < now + 3 * 86400);
+    const struct {
+        const unsigned char *cert, *key;
+        const char *says;
+        size_t c, k;
+    } rows[] = {{key, key, "no certificate", k, k},
+                {cert, cert, "no private key", c, c},
+                {cert, other, "is not the certificate's", c, o},
+                {cert, locked, "is encrypted", c, l},
+                {nothing, nothing, "no certificate", 0, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_false(crypto_identity(rows[i].cert, rows[i].c, rows[i].key, rows[i].k, &id, &e));
+        assert_int_equal(e.kind, ERR_FORMAT);
+        assert_non_null(strstr(e.text, rows[i].says));
+    }
+    os_realtime_fix(4102444800000);
+    assert_true(crypto_identity(cert, c, key, k, &id, &e));
+    os_realtime_fix(-1);
+    assert_false(id.in_date);
 }
 
 static void tick(void *ctx)
@@ -265,8 +363,9 @@ static int make_dir(void **state)
 static int remove_dir(void **state)
 {
     (void)state;
-    static const char *const names_made[] = {"bytes", "p.mobileconfig", "k.pem", "c.pem",
-                                             "p.der", "d.der",          "n.der", "x.der"};
+    static const char *const names_made[] = {"bytes", "p.mobileconfig", "k.pem", "c.pem", "p.der", "d.der",
+                                             "n.der", "x.der",          "cnf",   "k",     "one",   "two",
+                                             "all"};
     char path[64];
     for (size_t i = 0; i < sizeof names_made / sizeof *names_made; i++) {
         snprintf(path, sizeof path, "%s/%s", dir, names_made[i]);
@@ -281,7 +380,8 @@ int main(void)
         cmocka_unit_test(known_sums),       cmocka_unit_test(names),
         cmocka_unit_test(in_pieces),        cmocka_unit_test(of_a_descriptor),
         cmocka_unit_test(signed_message),   cmocka_unit_test(not_a_signed_message),
-        cmocka_unit_test(without_a_signer),
+        cmocka_unit_test(without_a_signer), cmocka_unit_test(certificates),
+        cmocka_unit_test(identities),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

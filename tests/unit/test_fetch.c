@@ -1,5 +1,6 @@
 /* fetch, against a server that misbehaves on request (tests/e2e/faultserver.py). */
 #include "core/fetch.h"
+#include "core/files.h"
 #include "core/limits.h"
 #include "core/os.h"
 #include <arpa/inet.h>
@@ -1071,6 +1072,39 @@ static void tls(void **state)
                   ERR_NET, CAUSE_TLS);
 }
 
+/* Certificates as text, exchanged while the session lives. */
+static void roots_as_text(void **state)
+{
+    (void)state;
+    struct err e;
+    struct buf pem, got;
+    enum fetch_answer answer;
+    struct server s = serve(in_root("good.pem"), in_root("s.key"), NULL);
+    const char *at = arena_printf(memory, "https://127.0.0.1:%d/t?size=10", s.port);
+    buf_init(&pem, 65536);
+    buf_init(&got, 100);
+    int fd = open(in_root("ca.pem"), O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0 && files_read_fd(fd, &pem, &e));
+    close(fd);
+    struct fetch_policy none = {.attempts = 1}, some = {.attempts = 1, .ca_pem = buf_str(&pem)};
+    struct fetch *f = fetch_open(loop, &none, &e);
+    assert_non_null(f);
+    assert_false(fetch_get(f, at, sink_memory(&got), &answer, NULL, false, &e));
+    assert_int_equal(e.cause, CAUSE_TLS_UNTRUSTED);
+    assert_true(fetch_renew(f, &some, &e));
+    struct sink *to = sink_memory(&got);
+    assert_true(fetch_get(f, at, to, &answer, NULL, false, &e));
+    assert_true(sink_commit(to, NULL, &e));
+    assert_int_equal(got.len, 10);
+    assert_true(fetch_renew(f, &none, &e)); /* a connection that is open does not count for it */
+    assert_false(fetch_get(f, at, sink_memory(&got), &answer, NULL, false, &e));
+    assert_int_equal(e.cause, CAUSE_TLS_UNTRUSTED);
+    fetch_free(f);
+    buf_release(&pem);
+    buf_release(&got);
+    stop_server(&s);
+}
+
 static void tls_redirects(void **state)
 {
     (void)state;
@@ -1193,6 +1227,7 @@ int main(void)
         cmocka_unit_test(simple_get),
         cmocka_unit_test(shown),
         cmocka_unit_test(tls),
+        cmocka_unit_test(roots_as_text),
         cmocka_unit_test(tls_redirects),
         cmocka_unit_test(bad_roots),
         cmocka_unit_test(stopped),
