@@ -202,8 +202,8 @@ static bool add_key(struct scan *s, const char *p, size_t n)
     s->keys[s->key_count++] = key;
     if (s->items && s->depth == 2 && s->stack[1].element == ARRAY) {
         f->wanted = -1;
-        for (int i = 0; s->items->keys[i]; i++)
-            if (strlen(s->items->keys[i]) == n && memcmp(s->items->keys[i], p, n) == 0)
+        for (int i = 0; i < s->wanted_count; i++)
+            if (s->wanted[i].n == n && memcmp(s->wanted[i].p, p, n) == 0)
                 f->wanted = i;
     }
     return true;
@@ -262,6 +262,13 @@ static void ended(struct scan *s)
         value->len = (uint32_t)(s->p - s->start) - value->at;
         s->stack[2].wanted = -1;
     }
+}
+
+/* The value that is about to end is a <string> of nothing but text. */
+static void is_text(struct scan *s)
+{
+    if (s->depth == 2 && s->stack[2].wanted >= 0 && s->stack[1].element == ARRAY)
+        s->items->at[s->items->count - 1].text |= (uint8_t)(1U << s->stack[2].wanted);
 }
 
 /* ---- values ------------------------------------------------------------------------------------------ */
@@ -495,6 +502,8 @@ static enum read plain_leaf(struct scan *s)
     s->p = p;
     if (!note(s, n))
         return FAILED;
+    if (s->items && element == STRING)
+        is_text(s);
     if (s->items)
         ended(s);
     return READ;
@@ -583,5 +592,7 @@ bool prescan_check(const char *p, size_t n, struct shape *shape, struct err *e)
 bool prescan_items(const char *p, size_t n, struct prescan_items *items, struct err *e)
 {
     struct scan s = {.start = p, .p = p, .end = p + n, .amp = p, .items = items, .e = e};
+    for (const char *const *key = items->keys; *key; key++)
+        s.wanted[s.wanted_count++] = (struct word){*key, strlen(*key)};
     return scan(&s);
 }

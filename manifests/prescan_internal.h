@@ -29,8 +29,10 @@ struct scan {
     const char *amp;             /* the first "&" at or after the last place where one mattered, or end */
     struct shape *shape;         /* or NULL: nobody asks */
     struct prescan_items *items; /* or NULL */
-    size_t nodes;                /* values and keys so far */
-    struct word *keys;           /* of all open dictionaries */
+    struct word wanted[PRESCAN_KEYS]; /* items->keys */
+    int wanted_count;
+    size_t nodes;      /* values and keys so far */
+    struct word *keys; /* of all open dictionaries */
     size_t key_count, key_room;
     struct arena *scratch;
     struct err *e;
