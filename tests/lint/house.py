@@ -18,7 +18,7 @@ CORE_1 = {'child', 'crypto', 'sink', 'fetch'}
 
 # library: (what its headers look like, the files that may include them)
 DOORS = {
-    'libcurl': (r'<curl/', {'core/fetch.c', 'core/fetch_curl.c'}),
+    'libcurl': (r'<curl/', {'core/fetch_library.h'}),
     'OpenSSL': (r'<openssl/', {'core/crypto.c', 'installer/signature.c'}),
     'libplist': (r'<plist/', {'manifests/props.c'}),
     'libarchive': (r'<archive', {'installer/archive.c'}),
