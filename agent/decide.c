@@ -12,6 +12,7 @@
 #include "core/limits.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "manifests/names.h"
 
 #include <signal.h>
 #include <stdint.h>
@@ -30,7 +31,6 @@ struct answer {
 
 struct cached { /* a name in Cache, as it was when first asked for */
     struct cached *next;
-    const char *name;
     int64_t kb;
     bool complete;
     bool promised; /* in this pass */
@@ -61,6 +61,7 @@ struct decide {
     struct answer *answers;
     const struct value *seats; /* of LicenseInfoURL; NULL: not asked yet */
     struct cached *cached;
+    struct names *cached_by_name;
     int64_t free_kb; /* -1: not asked yet */
     int64_t promised_kb;
     struct decide_download *downloads;
@@ -151,12 +152,12 @@ static struct cached *cached_of(struct decide *d, const char *location)
     const char *name = cache_name(location);
     if (name == NULL)
         return NULL;
-    struct cached *k = d->cached;
-    while (k != NULL && strcmp(k->name, name) != 0)
-        k = k->next;
+    if (d->cached_by_name == NULL)
+        d->cached_by_name = names_open(d->a);
+    struct cached *k = names_get(d->cached_by_name, name);
     if (k == NULL) {
         k = arena_alloc(d->a, sizeof *k);
-        k->name = arena_strdup(d->a, name);
+        names_put(d->cached_by_name, arena_strdup(d->a, name), k);
         k->kb = cache_kb(d->cache, location, &k->complete);
         k->next = d->cached;
         d->cached = k;
