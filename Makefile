@@ -36,6 +36,12 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lbz2 -lm
 endif
 
+# A shared libcurl is opened when a URL needs it (core/fetch_library.h says why), and so not linked.
+ifeq ($(OS),linux)
+LAZY     = -DLIBCURL='"libcurl.so.4"'
+PKG_LIBS := $(filter-out -lcurl,$(PKG_LIBS))
+endif
+
 WARN    = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
           -Wformat=2 -Wundef -Wwrite-strings -Wcast-qual -Werror
 HARDEN  = -fstack-protector-strong -fPIE
@@ -51,7 +57,7 @@ LDHARD  = -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
 endif
 COMPILE = $(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 -D_XOPEN_SOURCE=700 \
           -DDAYBREAK_VERSION='"$(VERSION)"' -DDAYBREAK_DOMAIN='"$(DOMAIN)"' \
-          -I. -include core/banned.h $(WARN) $(HARDEN) $(OPT) $(SANFLAGS) $(FAST) $(PKG_CFLAGS) $(CFLAGS)
+          -I. -include core/banned.h $(WARN) $(HARDEN) $(OPT) $(SANFLAGS) $(FAST) $(LAZY) $(PKG_CFLAGS) $(CFLAGS)
 LINK    = $(CC) $(HARDEN) $(SANFLAGS) $(LDHARD) $(LDFLAGS)
 
 FLOORS  = core manifests installer agent

@@ -1,6 +1,7 @@
 #include "agent/room.h"
 #include "core/files.h"
 #include "core/log.h"
+#include "manifests/names.h"
 
 struct cached { /* a name in Cache, as it was when first asked for */
     struct cached *next;
@@ -19,12 +20,14 @@ struct room {
     int64_t free_kb; /* -1: not asked yet */
     int64_t promised_kb, given_kb;
     struct cached *cached;
+    struct names *by_name;
 };
 
 struct room *room_open(struct arena *a, struct cache *c, int root, int64_t disk_kb)
 {
     struct room *r = arena_alloc(a, sizeof *r);
-    *r = (struct room){.a = a, .cache = c, .root = root, .disk_kb = disk_kb, .free_kb = -1};
+    *r = (struct room){
+        .a = a, .cache = c, .root = root, .disk_kb = disk_kb, .free_kb = -1, .by_name = names_open(a)};
     return r;
 }
 
@@ -33,15 +36,14 @@ static struct cached *cached_of(struct room *r, const char *location)
     const char *name = cache_name(location);
     if (name == NULL)
         return NULL;
-    struct cached *k = r->cached;
-    while (k != NULL && strcmp(k->name, name) != 0)
-        k = k->next;
+    struct cached *k = names_get(r->by_name, name);
     if (k == NULL) {
         k = arena_alloc(r->a, sizeof *k);
         k->name = arena_strdup(r->a, name);
         k->kb = cache_kb(r->cache, location, &k->complete);
         k->next = r->cached;
         r->cached = k;
+        names_put(r->by_name, k->name, k);
     }
     return k;
 }

@@ -380,7 +380,7 @@ static const char *const *nearest_of(const struct why *w)
         if (!repo_catalog(decide_repo(w->s->decide), w->plan->catalogs_used[c], &items, &e))
             continue;
         for (size_t i = 0; i < outline_count(items); i++)
-            if (pkginfo_brief(w->a, outline_brief(w->a, items, i), &brief))
+            if (pkginfo_brief(w->a, outline_part(w->a, items, i, OUTLINE_KEY(PKGINFO_BRIEF_NAME)), &brief))
                 keep_near(best, &count, w->name, brief.spelled);
     }
     const char **names = arena_array(w->a, count + 1, sizeof *names);

@@ -5,6 +5,7 @@
  * block in use gets a block of its own, put behind it, so that its room is not lost.
  * Under the address sanitizer every allocation is such a block: one byte too many is then found. */
 #include "core/arena.h"
+#include "core/os.h"
 #include <stdint.h>
 
 #if defined(__has_feature)
@@ -21,6 +22,7 @@
 
 #define BLOCK_FIRST ((size_t)4096)
 #define BLOCK_MAX   ((size_t)1024 * 1024)
+#define POPULATED   ((size_t)64 * 1024) /* a block of that size will be used, most of it */
 
 struct block {
     struct block *next;
@@ -68,6 +70,8 @@ static struct block *block_new(size_t size)
     if (!b)
         exhausted();
     b->size = size;
+    if (size >= POPULATED)
+        os_populate(b, sizeof *b + size, true);
     return b;
 }
 

@@ -6,13 +6,13 @@
  * connections only when they come from a file and no directory is set; TLS sessions are shared between
  * handles only by a share object; it hands a body out in pieces of 16 KiB whatever the size of its buffer. */
 #include "core/fetch_curl.h"
+#include "core/fetch_library.h"
 #include "core/fetch_roots.h"
 #include "core/limits.h"
 #include "core/os.h"
 #include "core/text.h"
 #include <arpa/inet.h>
 #include <assert.h>
-#include <curl/curl.h>
 #include <poll.h>
 #include <strings.h>
 
@@ -22,10 +22,10 @@
 struct fetch_curl {
     struct loop *loop;
     const struct fetch_policy *policy;
-    const char *bundle;        /* the system's roots: a file, or */
+    const char *bundle;        /* the system's roots: a file, when the first request is made, or */
     struct buf roots;          /* its bytes and those of the given ones */
     struct curl_slist *common; /* the policy's headers */
-    CURLM *multi;
+    CURLM *multi;              /* NULL: no request was made yet */
     CURLSH *share;
     uint64_t timer;
     void (*settled)(void *ctx);
@@ -47,24 +47,40 @@ static void take(CURLU *u, CURLUPart part, unsigned flags, char *out, size_t siz
 {
     char *s = NULL;
     out[0] = '\0';
-    if (curl_url_get(u, part, &s, flags) == CURLUE_OK && strlen(s) < size)
+    if (fetch_library()->url_get(u, part, &s, flags) == CURLUE_OK && strlen(s) < size)
         snprintf(out, size, "%s", s);
-    curl_free(s);
+    fetch_library()->free(s);
+}
+
+/* The path of a file: URL that is written so plainly that libcurl would find the same in it, or NULL. */
+static const char *plain_path(const char *url)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-";
+    const char *path = text_starts(url, "file:///") ? url + strlen("file://") : NULL;
+    if (path == NULL || path[strspn(path, plain)] != '\0' || strstr(path, "/.") != NULL ||
+        strstr(path, "//") != NULL)
+        return NULL;
+    return path;
 }
 
 bool fetch_place(const char *url, struct fetch_place *p, struct err *e)
 {
-    CURLU *u = curl_url();
-    CURLUcode code = curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
+    if (plain_path(url) != NULL) {
+        *p = (struct fetch_place){.scheme = "file"};
+        return true;
+    }
+    CURLU *u = fetch_library()->url();
+    CURLUcode code = fetch_library()->url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
     *p = (struct fetch_place){.scheme = ""};
     if (code == CURLUE_OK) {
         take(u, CURLUPART_SCHEME, 0, p->scheme, sizeof p->scheme);
         take(u, CURLUPART_HOST, 0, p->host, sizeof p->host);
         take(u, CURLUPART_PORT, CURLU_DEFAULT_PORT, p->port, sizeof p->port);
     }
-    curl_url_cleanup(u);
+    fetch_library()->url_cleanup(u);
     if (code != CURLUE_OK)
-        return err_set(e, ERR_REFUSED, CAUSE_FORMAT, "malformed URL: %s", curl_url_strerror(code));
+        return err_set(e, ERR_REFUSED, CAUSE_FORMAT, "malformed URL: %s",
+                       fetch_library()->url_strerror(code));
     /* libcurl writes schemes in lower case */
     bool web = strcmp(p->scheme, "https") == 0 || strcmp(p->scheme, "http") == 0;
     if (web && p->host[0] == '\0')
@@ -90,10 +106,15 @@ bool fetch_place_loopback(const struct fetch_place *p)
 
 bool fetch_place_file(const char *url, char *out, size_t size, struct err *e)
 {
-    CURLU *u = curl_url();
-    CURLUcode code = curl_url_set(u, CURLUPART_URL, url, 0);
+    const char *plain = plain_path(url);
+    if (plain != NULL && strlen(plain) < size) {
+        snprintf(out, size, "%s", plain);
+        return true;
+    }
+    CURLU *u = fetch_library()->url();
+    CURLUcode code = fetch_library()->url_set(u, CURLUPART_URL, url, 0);
     take(u, CURLUPART_PATH, CURLU_URLDECODE, out, size);
-    curl_url_cleanup(u);
+    fetch_library()->url_cleanup(u);
     if (code != CURLUE_OK || out[0] != '/')
         return err_set(e, ERR_REFUSED, CAUSE_FORMAT, "not the path of a file on this machine");
     return true;
@@ -120,15 +141,15 @@ static void net(struct err *e, enum cause cause, const char *why)
 static void explain(const struct fetch_hop *hop, CURLcode code, struct err *e)
 {
     char why[CURL_ERROR_SIZE];
-    const char *text = hop->text[0] != '\0' ? hop->text : curl_easy_strerror(code);
+    const char *text = hop->text[0] != '\0' ? hop->text : fetch_library()->easy_strerror(code);
     long proxy = 0, verify = 0;
     curl_off_t resolved = 0, connected = 0, secured = 0;
     text_printable_into(why, sizeof why, text, strlen(text));
-    curl_easy_getinfo(hop->easy, CURLINFO_HTTP_CONNECTCODE, &proxy);
-    curl_easy_getinfo(hop->easy, CURLINFO_SSL_VERIFYRESULT, &verify);
-    curl_easy_getinfo(hop->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
-    curl_easy_getinfo(hop->easy, CURLINFO_CONNECT_TIME_T, &connected);
-    curl_easy_getinfo(hop->easy, CURLINFO_APPCONNECT_TIME_T, &secured);
+    fetch_library()->easy_getinfo(hop->easy, CURLINFO_HTTP_CONNECTCODE, &proxy);
+    fetch_library()->easy_getinfo(hop->easy, CURLINFO_SSL_VERIFYRESULT, &verify);
+    fetch_library()->easy_getinfo(hop->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
+    fetch_library()->easy_getinfo(hop->easy, CURLINFO_CONNECT_TIME_T, &connected);
+    fetch_library()->easy_getinfo(hop->easy, CURLINFO_APPCONNECT_TIME_T, &secured);
     /* a server that misses our certificate says so only when the handshake is over */
     bool tls = strcmp(hop->place.scheme, "https") == 0 &&
                ((connected > 0 && secured == 0) || strstr(text, "SSL_") != NULL);
@@ -175,8 +196,8 @@ static void explain(const struct fetch_hop *hop, CURLcode code, struct err *e)
 
 static void free_hop(struct fetch_hop *hop)
 {
-    curl_easy_cleanup(hop->easy);
-    curl_slist_free_all(hop->headers);
+    fetch_library()->easy_cleanup(hop->easy);
+    fetch_library()->slist_free_all(hop->headers);
     free(hop);
 }
 
@@ -184,8 +205,8 @@ static void ended(struct fetch_hop *hop, CURLcode code)
 {
     struct err e;
     char *redirect = NULL;
-    curl_multi_remove_handle(hop->h->multi, hop->easy);
-    curl_easy_getinfo(hop->easy, CURLINFO_REDIRECT_URL, &redirect);
+    fetch_library()->multi_remove_handle(hop->h->multi, hop->easy);
+    fetch_library()->easy_getinfo(hop->easy, CURLINFO_REDIRECT_URL, &redirect);
     if (code != CURLE_OK)
         explain(hop, code, &e);
     hop->ask.ended(hop->ask.ctx, code == CURLE_OK, redirect, code == CURLE_OK ? NULL : &e);
@@ -195,11 +216,12 @@ static void ended(struct fetch_hop *hop, CURLcode code)
 static void act(struct fetch_curl *h, curl_socket_t fd, int events)
 {
     int running = 0, left = 0;
-    curl_multi_socket_action(h->multi, fd, events, &running);
-    for (CURLMsg *m; (m = curl_multi_info_read(h->multi, &left)) != NULL;) {
+    fetch_library()->multi_socket_action(h->multi, fd, events, &running);
+    for (CURLMsg *m; (m = fetch_library()->multi_info_read(h->multi, &left)) != NULL;) {
         char *hop = NULL;
         CURLcode code = m->data.result;
-        if (m->msg == CURLMSG_DONE && curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &hop) == CURLE_OK)
+        if (m->msg == CURLMSG_DONE &&
+            fetch_library()->easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &hop) == CURLE_OK)
             ended((struct fetch_hop *)(void *)hop, code);
     }
     h->settled(h->ctx);
@@ -269,12 +291,12 @@ static size_t on_body(char *p, size_t size, size_t n, void *ctx)
 
 static void append(struct curl_slist **list, const char *s)
 {
-    struct curl_slist *longer = curl_slist_append(*list, s);
+    struct curl_slist *longer = fetch_library()->slist_append(*list, s);
     assert(longer != NULL);
     *list = longer;
 }
 
-#define SET(option, value) (void)curl_easy_setopt(hop->easy, option, value)
+#define SET(option, value) (void)fetch_library()->easy_setopt(hop->easy, option, value)
 
 static void set_tls(struct fetch_hop *hop)
 {
@@ -330,10 +352,35 @@ static void set_request(struct fetch_hop *hop)
     SET(CURLOPT_SHARE, hop->h->share);
 }
 
+static const char *system_roots(void)
+{
+    return fetch_roots_system(fetch_library()->version_info(CURLVERSION_NOW)->cainfo);
+}
+
+/* At the first request. */
+static void begin(struct fetch_curl *h)
+{
+    const struct fetch_library *lib = fetch_library();
+    CURLcode code = lib->global_init(CURL_GLOBAL_DEFAULT);
+    assert(code == CURLE_OK);
+    h->multi = lib->multi_init();
+    h->share = lib->share_init();
+    assert(h->multi != NULL && h->share != NULL);
+    lib->share_setopt(h->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+    lib->multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
+    lib->multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+    lib->multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, want_timer);
+    lib->multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+    if (h->roots.len == 0)
+        h->bundle = system_roots();
+}
+
 struct fetch_hop *fetch_curl_start(struct fetch_curl *h, const struct fetch_ask *ask)
 {
+    if (h->multi == NULL)
+        begin(h);
     struct fetch_hop *hop = arena_heap(NULL, sizeof *hop);
-    *hop = (struct fetch_hop){.h = h, .ask = *ask, .easy = curl_easy_init()};
+    *hop = (struct fetch_hop){.h = h, .ask = *ask, .easy = fetch_library()->easy_init()};
     assert(hop->easy != NULL);
     (void)!fetch_place(ask->url, &hop->place, NULL);
     for (size_t i = 0; ask->headers[i] != NULL; i++)
@@ -350,7 +397,7 @@ struct fetch_hop *fetch_curl_start(struct fetch_curl *h, const struct fetch_ask 
     SET(CURLOPT_HEADERDATA, hop);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, hop);
-    CURLMcode code = curl_multi_add_handle(h->multi, hop->easy);
+    CURLMcode code = fetch_library()->multi_add_handle(h->multi, hop->easy);
     assert(code == CURLM_OK);
     return hop;
 }
@@ -360,7 +407,7 @@ void fetch_curl_hang_up(struct fetch_hop *hop)
 {
     if (hop == NULL)
         return;
-    CURLMcode code = curl_multi_remove_handle(hop->h->multi, hop->easy);
+    CURLMcode code = fetch_library()->multi_remove_handle(hop->h->multi, hop->easy);
     assert(code == CURLM_OK);
     free_hop(hop);
 }
@@ -386,9 +433,10 @@ bool fetch_curl_take_roots(struct fetch_curl *h, struct err *e)
     struct buf roots;
     bool ok = true;
     buf_init(&roots, 3 * LIMIT_ROOTS);
-    h->bundle = fetch_roots_system(curl_version_info(CURLVERSION_NOW)->cainfo);
     if (p->ca_pem != NULL || p->ca_file != NULL || p->ca_dir != NULL)
-        ok = fetch_roots_load(&roots, h->bundle, p->ca_pem, p->ca_file, p->ca_dir, e);
+        ok = fetch_roots_load(&roots, system_roots(), p->ca_pem, p->ca_file, p->ca_dir, e);
+    if (ok && roots.len == 0 && h->multi != NULL)
+        h->bundle = system_roots();
     buf_release(ok ? &h->roots : &roots);
     if (ok)
         h->roots = roots;
@@ -398,18 +446,8 @@ bool fetch_curl_take_roots(struct fetch_curl *h, struct err *e)
 struct fetch_curl *fetch_curl_open(struct loop *l, const struct fetch_policy *policy,
                                    void (*settled)(void *ctx), void *ctx, struct err *e)
 {
-    CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
-    assert(code == CURLE_OK);
     struct fetch_curl *h = arena_heap(NULL, sizeof *h);
     *h = (struct fetch_curl){.loop = l, .policy = policy, .settled = settled, .ctx = ctx};
-    h->multi = curl_multi_init();
-    h->share = curl_share_init();
-    assert(h->multi != NULL && h->share != NULL);
-    curl_share_setopt(h->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-    curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
-    curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
-    curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, want_timer);
-    curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
     if (take_headers(h, policy->headers, e) && fetch_curl_take_roots(h, e))
         return h;
     fetch_curl_free(h);
@@ -420,11 +458,14 @@ void fetch_curl_free(struct fetch_curl *h)
 {
     if (h == NULL)
         return;
-    curl_multi_cleanup(h->multi);
-    curl_share_cleanup(h->share);
-    curl_slist_free_all(h->common);
+    if (h->common != NULL)
+        fetch_library()->slist_free_all(h->common);
+    if (h->multi != NULL) {
+        fetch_library()->multi_cleanup(h->multi);
+        fetch_library()->share_cleanup(h->share);
+        fetch_library()->global_cleanup();
+    }
     loop_cancel(h->loop, h->timer);
     buf_release(&h->roots);
     free(h);
-    curl_global_cleanup();
 }

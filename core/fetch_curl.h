@@ -1,5 +1,5 @@
-/* fetch_curl: one request to one server, driven by loop. The one door to libcurl. Part of fetch, which
- * decides.
+/* fetch_curl: one request to one server, driven by loop. The one door to libcurl, by way of fetch_library.
+ * Part of fetch, which decides.
  *
  * Callbacks sent, line and body come from inside libcurl: they must not ask or hang up. ended and settled
  * come from outside of it and may do anything but free the session. */

@@ -118,6 +118,8 @@ const char *files_map(int dir, const char *path, size_t max, size_t *n, struct e
     else if ((p = mmap(NULL, *n, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
         err_sys(e, "%s", path);
     close(fd);
+    if (p != MAP_FAILED && p != NULL)
+        os_populate(p, *n, false);
     return p == MAP_FAILED ? NULL : p == NULL ? "" : p;
 }
 

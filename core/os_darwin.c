@@ -170,6 +170,13 @@ bool os_xattr_set(int fd, const char *name, const void *p, size_t len, struct er
     return fsetxattr(fd, name, p, len, 0, 0) == 0 || err_sys(e, "attribute %s", name);
 }
 
+void os_populate(const void *p, size_t n, bool write)
+{
+    (void)p; /* there is no such call, and pages are larger */
+    (void)n;
+    (void)write;
+}
+
 struct timespec os_mtime(const struct stat *st)
 {
     return st->st_mtimespec;

@@ -179,6 +179,15 @@ bool os_xattr_set(int fd, const char *name, const void *p, size_t len, struct er
     return fsetxattr(fd, full, p, len, 0) == 0 || err_sys(e, "attribute %s", name);
 }
 
+void os_populate(const void *p, size_t n, bool write)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)p;
+    uintptr_t from = (at + page - 1) / page * page, to = (at + n) / page * page;
+    /* since Linux 5.14; an older one says no */
+    if (from < to)
+        (void)madvise((void *)from, to - from, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+}
+
 struct timespec os_mtime(const struct stat *st)
 {
     return st->st_mtim;

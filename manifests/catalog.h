@@ -39,16 +39,17 @@ const char *catalog_name(const struct catalog *c);
 /* Items of that name that have a version, highest version first; what has the same trimmed version stays in
  * the catalog's order. */
 struct catalog_list catalog_versions(struct catalog *c, const char *name);
-struct catalog_list catalog_named(const struct catalog *c, const char *name);  /* without a version too */
-struct catalog_list catalog_updates(const struct catalog *c, const char *ref); /* update_for contains ref */
-struct catalog_list catalog_dependents(const struct catalog *c, const char *ref); /* requires contains ref */
-struct catalog_list catalog_autoremove(const struct catalog *c);
-struct catalog_list catalog_with_receipts(const struct catalog *c); /* the key is there, well-formed or not */
+struct catalog_list catalog_named(struct catalog *c, const char *name);     /* without a version too */
+struct catalog_list catalog_updates(struct catalog *c, const char *ref);    /* update_for contains ref */
+struct catalog_list catalog_dependents(struct catalog *c, const char *ref); /* requires contains ref */
+struct catalog_list catalog_autoremove(struct catalog *c);
+
+/* The next item from *at on, 0 at first, that has receipts, well-formed or not: its name, NFC, and its
+ * receipts (array of dictionaries, or NULL), read without decoding the rest. false: there is none. */
+bool catalog_next_receipts(struct catalog *c, size_t *at, const char **name, const struct value **receipts);
 
 /* The item, decoded at the first call. NULL: it cannot be used (said once). */
 const struct pkginfo *catalog_pkginfo(struct catalog_entry *entry);
-/* The receipts of an item without decoding the rest: array of dictionaries, or NULL. */
-const struct value *catalog_receipts(struct catalog_entry *entry);
 /* Is it the same item, in every key and value? */
 bool catalog_same(const struct catalog_entry *one, const struct catalog_entry *other);
 #endif

@@ -13,7 +13,10 @@ struct names; /* string -> pointer; lives in the arena it was made in */
 
 struct names *names_open(struct arena *a);
 void *names_get(const struct names *n, const char *name); /* NULL: not there */
-/* name is borrowed and must live as long as the table. what, never NULL, replaces an earlier one. */
+/* The same of len bytes, none of them NUL, that need not end in one. */
+void *names_find(const struct names *n, const char *name, size_t len);
+/* name, below 4 GB, is borrowed and must live as long as the table. what, never NULL, replaces an earlier
+ * one. */
 void names_put(struct names *n, const char *name, void *what);
 bool names_has(const struct names *n, const char *name);
 bool names_add(struct names *n, const char *name); /* as a set: false when it was there already */

@@ -1,9 +1,8 @@
 /* Spans are offsets into the bytes, which were checked once by prescan_items: what is decoded later out of a
- * span cannot fail, but for the limits of one item. Names and versions, and lists of names, are nearly always
- * plain text between plain tags: these are copied as they stand, anything else goes through props_decode. */
+ * span cannot fail, but for the limits of one item. */
 #include "manifests/outline.h"
 #include "core/limits.h"
-#include "manifests/pkginfo.h"
+#include "manifests/plain.h"
 #include "manifests/prescan.h"
 #include "manifests/value.h"
 
@@ -86,58 +85,16 @@ static const struct value *decode_span(struct arena *a, const struct outline *o,
 {
     static const char before[] = "<plist>", after[] = "</plist>";
     const size_t head = sizeof before - 1, tail = sizeof after - 1;
+    const struct value *v = plain_value(a, o->bytes + span.at, span.len);
+    if (v)
+        return v;
     char *text = arena_heap(NULL, head + span.len + tail);
     memcpy(text, before, head);
     memcpy(text + head, o->bytes + span.at, span.len);
     memcpy(text + head + span.len, after, tail);
-    const struct value *v = props_decode(a, text, head + span.len + tail, e);
+    v = props_decode(a, text, head + span.len + tail, e);
     free(text);
     return v;
-}
-
-/* A <string> at p that holds nothing but text: its value, and *p behind it. Else NULL. */
-static struct value *plain_string(struct arena *a, const char **p, const char *end)
-{
-    static const char open[] = "<string>", close[] = "</string>";
-    if ((size_t)(end - *p) < sizeof open + sizeof close || memcmp(*p, open, sizeof open - 1) != 0)
-        return NULL;
-    const char *text = *p + sizeof open - 1;
-    const char *lt = memchr(text, '<', (size_t)(end - text));
-    if (!lt || (size_t)(end - lt) < sizeof close - 1 || memcmp(lt, close, sizeof close - 1) != 0 ||
-        memchr(text, '&', (size_t)(lt - text)))
-        return NULL;
-    *p = lt + sizeof close - 1;
-    return value_keep_str(a, arena_strndup(a, text, (size_t)(lt - text)));
-}
-
-static const struct value *plain_strings(struct arena *a, const char *p, const char *end)
-{
-    static const char open[] = "<array>", close[] = "</array>";
-    if ((size_t)(end - p) < sizeof open + sizeof close || memcmp(p, open, sizeof open - 1) != 0)
-        return NULL;
-    struct value *array = value_new_array(a);
-    p += sizeof open - 1;
-    end -= sizeof close - 1;
-    for (;;) {
-        while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'))
-            p++;
-        if (p == end)
-            return memcmp(p, close, sizeof close - 1) == 0 ? array : NULL;
-        const struct value *s = plain_string(a, &p, end);
-        if (!s)
-            return NULL;
-        value_append(a, array, s);
-    }
-}
-
-static const struct value *value_in(struct arena *a, const struct outline *o, struct prescan_span span)
-{
-    const char *p = o->bytes + span.at, *end = p + span.len;
-    struct err e;
-    const struct value *v = plain_string(a, &p, end);
-    if (!v)
-        v = plain_strings(a, p, end);
-    return v ? v : decode_span(a, o, span, &e);
 }
 
 /* ---- items ------------------------------------------------------------------------------------------- */
@@ -159,45 +116,52 @@ static bool too_large(const struct outline *o, size_t i, struct err *e)
     return false;
 }
 
-const struct value *outline_brief(struct arena *a, const struct outline *o, size_t i)
+/* Is that key of an element believed? */
+static bool counts(const struct outline *o, size_t i, int key)
+{
+    if (o->bytes && (o->items[i].value[key].len == 0 || o->items[i].value[key].len > LIMIT_CATALOG_ITEM))
+        return false;
+    return key <= PKGINFO_BRIEF_VERSION || !too_large(o, i, NULL);
+}
+
+enum outline_sight outline_look(const struct outline *o, size_t i, enum pkginfo_brief_key key, const char **p,
+                                size_t *n)
+{
+    static const char open[] = "<string>", close[] = "</string>", no[] = "<false/>";
+    if (!counts(o, i, (int)key))
+        return OUTLINE_NOTHING;
+    if (!o->bytes) {
+        const struct value *v = value_get(value_at(o->array, i), pkginfo_brief_keys[key]);
+        return v ? OUTLINE_VALUE : OUTLINE_NOTHING;
+    }
+    const struct prescan_item *item = &o->items[i];
+    const char *at = o->bytes + item->value[key].at;
+    size_t len = item->value[key].len;
+    if (item->text & OUTLINE_KEY(key)) {
+        *p = at + sizeof open - 1;
+        *n = len - (sizeof open - 1) - (sizeof close - 1);
+        return OUTLINE_TEXT;
+    }
+    return len == sizeof no - 1 && memcmp(at, no, len) == 0 ? OUTLINE_FALSE : OUTLINE_VALUE;
+}
+
+const struct value *outline_part(struct arena *a, const struct outline *o, size_t i, unsigned keys)
 {
     struct err e;
-    bool large = too_large(o, i, &e);
 
-    if (!o->bytes && value_type(value_at(o->array, i)) != VALUE_DICT)
+    if (o->bytes ? !o->items[i].dict : value_type(value_at(o->array, i)) != VALUE_DICT)
         return NULL;
-    if (!o->bytes && !large)
+    if (!o->bytes && !too_large(o, i, NULL))
         return value_at(o->array, i);
-    if (o->bytes && !o->items[i].dict)
-        return NULL;
-    struct value *brief = value_new_dict(a);
+    struct value *part = value_new_dict(a);
     for (int k = 0; pkginfo_brief_keys[k]; k++) {
         const char *key = pkginfo_brief_keys[k];
-        if (k == PKGINFO_BRIEF_RECEIPTS || (large && k > PKGINFO_BRIEF_VERSION))
-            continue;
-        if (!o->bytes)
-            value_set(a, brief, key, value_get(value_at(o->array, i), key));
-        else if (o->items[i].value[k].len > 0 && o->items[i].value[k].len <= LIMIT_CATALOG_ITEM)
-            value_set(a, brief, key, value_in(a, o, o->items[i].value[k]));
+        if (keys & OUTLINE_KEY(k) && counts(o, i, k))
+            value_set(a, part, key,
+                      o->bytes ? decode_span(a, o, o->items[i].value[k], &e)
+                               : value_get(value_at(o->array, i), key));
     }
-    return brief;
-}
-
-bool outline_has_receipts(const struct outline *o, size_t i)
-{
-    struct err e;
-    if (too_large(o, i, &e))
-        return false;
-    return o->bytes ? o->items[i].value[PKGINFO_BRIEF_RECEIPTS].len > 0
-                    : value_get(value_at(o->array, i), pkginfo_brief_keys[PKGINFO_BRIEF_RECEIPTS]) != NULL;
-}
-
-const struct value *outline_receipts(struct arena *a, const struct outline *o, size_t i)
-{
-    if (!outline_has_receipts(o, i))
-        return NULL;
-    return o->bytes ? value_in(a, o, o->items[i].value[PKGINFO_BRIEF_RECEIPTS])
-                    : value_get(value_at(o->array, i), pkginfo_brief_keys[PKGINFO_BRIEF_RECEIPTS]);
+    return part;
 }
 
 const struct value *outline_item(struct arena *a, const struct outline *o, size_t i, struct err *e)

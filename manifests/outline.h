@@ -8,7 +8,7 @@
  */
 #ifndef MANIFESTS_OUTLINE_H
 #define MANIFESTS_OUTLINE_H
-#include "manifests/props.h"
+#include "manifests/pkginfo.h"
 
 struct outline;
 
@@ -20,11 +20,22 @@ struct outline *outline_of(struct arena *a, const struct value *array, struct er
 
 size_t outline_count(const struct outline *o); /* elements, whatever they are */
 
-/* Element i as a dictionary of those of pkginfo_brief_keys that it has, without receipts (others may be in it
- * too); of an item beyond the limits only name and version. NULL: it is no dictionary. In a. */
-const struct value *outline_brief(struct arena *a, const struct outline *o, size_t i);
-bool outline_has_receipts(const struct outline *o, size_t i);
-const struct value *outline_receipts(struct arena *a, const struct outline *o, size_t i); /* of any type */
+/* What stands under one of pkginfo_brief_keys in element i, seen without decoding it. */
+enum outline_sight {
+    OUTLINE_NOTHING,
+    OUTLINE_FALSE, /* false: for a boolean the same as nothing */
+    OUTLINE_TEXT,  /* a string: *p and *n are its bytes in the catalog, without a NUL */
+    OUTLINE_VALUE  /* outline_part has it */
+};
+enum outline_sight outline_look(const struct outline *o, size_t i, enum pkginfo_brief_key key, const char **p,
+                                size_t *n);
+
+#define OUTLINE_KEY(key) (1U << (key)) /* for keys below: these may be joined by | */
+#define OUTLINE_BRIEF    (OUTLINE_KEY(PKGINFO_BRIEF_RECEIPTS) - 1) /* all but receipts, which are long */
+
+/* Element i as a dictionary of those of keys that it has (others may be in it too). Of an item beyond the
+ * limits name and version are all that is seen, here and by outline_look. NULL: it is no dictionary. In a. */
+const struct value *outline_part(struct arena *a, const struct outline *o, size_t i, unsigned keys);
 
 /* Element i whole, in a. Fails with ERR_LIMIT. */
 const struct value *outline_item(struct arena *a, const struct outline *o, size_t i, struct err *e);

@@ -107,14 +107,14 @@ bool pkginfo_brief(struct arena *a, const struct value *dict, struct pkginfo_bri
     struct decoding quiet = {.a = a};
 
     *out = (struct pkginfo_brief){.spelled = props_str(dict, "name")};
-    if (!out->spelled || !out->spelled[0])
-        return false;
-    out->name = names_nfc(a, out->spelled);
     out->version = version_str(&quiet, dict, "", "version");
     out->update_for = strings_or_one(dict, "update_for");
     out->requires = props_strings(dict, "requires");
     out->receipts = props_dicts(dict, "receipts");
     out->autoremove = props_bool(dict, "autoremove", false);
+    if (!out->spelled || !out->spelled[0])
+        return false;
+    out->name = names_nfc(a, out->spelled);
     return true;
 }
 

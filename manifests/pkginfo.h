@@ -90,8 +90,15 @@ struct pkginfo *pkginfo_decode(struct arena *a, const struct value *dict, const 
                                size_t position, const char **warning, struct err *e);
 
 /* What an index of a catalog needs to know of an item, without decoding it, and the keys that say it. */
-extern const char *const pkginfo_brief_keys[];                                  /* NULL at the end */
-enum { PKGINFO_BRIEF_NAME, PKGINFO_BRIEF_VERSION, PKGINFO_BRIEF_RECEIPTS = 5 }; /* places among them */
+extern const char *const pkginfo_brief_keys[]; /* NULL at the end */
+enum pkginfo_brief_key {                       /* places among them */
+                         PKGINFO_BRIEF_NAME,
+                         PKGINFO_BRIEF_VERSION,
+                         PKGINFO_BRIEF_UPDATE_FOR,
+                         PKGINFO_BRIEF_REQUIRES,
+                         PKGINFO_BRIEF_AUTOREMOVE,
+                         PKGINFO_BRIEF_RECEIPTS
+};
 
 struct pkginfo_brief {
     const char *name;               /* NFC */
@@ -103,7 +110,8 @@ struct pkginfo_brief {
     bool autoremove;
 };
 
-/* dict may be whole or have just these keys. false: the item has no name and cannot be spoken of. */
+/* dict may be whole or have some of these keys. false: the item has no name and cannot be spoken of; what
+ * else there is of it is filled in all the same. */
 bool pkginfo_brief(struct arena *a, const struct value *dict, struct pkginfo_brief *out);
 
 /* The package identifier of an entry of receipts that has a version too, else NULL. */

@@ -51,16 +51,16 @@ static struct owner *gather(struct plan_work *w, struct names *owners)
     struct owner *first = NULL;
 
     for (size_t i = 0; i < w->loaded_count; i++) {
-        struct catalog_list list = catalog_with_receipts(w->loaded[i]);
-        for (size_t j = 0; j < list.count; j++) {
-            const struct value *receipts = catalog_receipts(list.entries[j]);
-            struct owner *owner = names_get(owners, list.entries[j]->name);
+        const struct value *receipts;
+        const char *name;
+        for (size_t at = 0; catalog_next_receipts(w->loaded[i], &at, &name, &receipts);) {
+            struct owner *owner = names_get(owners, name);
             if (!owner) {
                 owner = arena_alloc(w->a, sizeof *owner);
                 owner->ids = names_open(w->a);
                 owner->next = first;
                 first = owner;
-                names_put(owners, list.entries[j]->name, owner);
+                names_put(owners, name, owner);
             }
             for (size_t k = 0; k < value_count(receipts); k++) {
                 const char *id = pkginfo_receipt_id(value_at(receipts, k));

@@ -1,6 +1,6 @@
 /* The pass is a loop with its own stack, so that nesting costs no C stack. An element that is written as
- * every writer of property lists writes it is read by plain_leaf; whatever else XML allows by read_tag and
- * read_leaf, which also find the words for what is wrong.
+ * every writer of property lists writes it is read by plain_leaf and plain_tag; whatever else XML allows by
+ * read_tag and read_leaf, which also find the words for what is wrong.
  *
  * Surprising facts: libplist stops at the end of the root element and never looks at what follows; it takes
  * octal for a leading 0, reads "12abc" as 12 and the 30th of February as the 1st of March, forgets a key
@@ -13,13 +13,7 @@
 static const char *const element_names[ELEMENTS] = {"plist", "dict", "array", "key",  "string", "integer",
                                                     "real",  "date", "data",  "true", "false"};
 
-struct tag {
-    const char *at, *name;
-    size_t len;
-    bool closing, empty, attributes;
-};
-
-/* ---- tags and text ----------------------------------------------------------------------------------- */
+/* ---- tags -------------------------------------------------------------------------------------------- */
 
 /* Read the tag at p, "<" included. */
 static bool read_tag(struct scan *s, struct tag *t)
@@ -60,94 +54,6 @@ static bool known_element(struct scan *s, const struct tag *t, enum element *ele
         }
     return prescan_bad(s, t->at, "<%s> is no element of a property list",
                        prescan_quote(t->name, t->len).text);
-}
-
-/* The entity at p ("&" included) as UTF-8 in out; its length, or 0 after an error. */
-static size_t entity(struct scan *s, char out[4])
-{
-    static const struct {
-        const char *text;
-        char is;
-    } named[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}};
-    for (size_t i = 0; i < sizeof named / sizeof *named; i++)
-        if (prescan_here(s, named[i].text)) {
-            s->p += strlen(named[i].text);
-            out[0] = named[i].is;
-            return 1;
-        }
-    const char *at = s->p, *p = at;
-    uint32_t code = 0;
-    size_t digits = 0;
-    if (prescan_here(s, "&#")) {
-        p += 2;
-        uint32_t base = p < s->end && *p == 'x' ? 16 : 10;
-        for (p += base == 16; p < s->end && digits < 8; p++, digits++) {
-            uint32_t digit = scalar_digit(*p);
-            if (digit >= base)
-                break;
-            code = code * base + digit;
-        }
-    }
-    if (!digits || p == s->end || *p != ';') {
-        (void)prescan_bad(s, at, "an \"&\" that begins no character reference that XML has");
-        return 0;
-    }
-    if (!code || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) {
-        (void)prescan_bad(s, at, "%s is no character", prescan_quote(at, (size_t)(p + 1 - at)).text);
-        return 0;
-    }
-    s->p = p + 1;
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    size_t n = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    for (size_t i = n - 1; i > 0; i--, code >>= 6)
-        out[i] = (char)(0x80 | (code & 0x3f));
-    out[0] = (char)(lead[n] | code);
-    return n;
-}
-
-/* Text up to the end tag, which is left at p. out, or NULL, has room for all bytes up to there. */
-static bool read_text(struct scan *s, const struct tag *open, char *out, size_t *len)
-{
-    *len = 0;
-    while (s->p < s->end) {
-        const char *from = s->p;
-        char bytes[4];
-        size_t n;
-        if (prescan_here(s, "<![CDATA[")) {
-            from += strlen("<![CDATA[");
-            const char *close = prescan_seek(s, from, "]]>");
-            if (!close)
-                return prescan_bad(s, s->p, "a CDATA section without an end");
-            n = (size_t)(close - from);
-            s->p = close + 3;
-        } else if (prescan_here(s, "<!--")) {
-            if (!prescan_skip_comment(s))
-                return false;
-            continue;
-        } else if (*s->p == '<') {
-            if (out)
-                out[*len] = '\0';
-            return true;
-        } else if (*s->p == '&') {
-            n = entity(s, bytes);
-            if (!n)
-                return false;
-            from = bytes;
-        } else {
-            while (s->p < s->end && *s->p != '<' && *s->p != '&')
-                s->p++;
-            n = (size_t)(s->p - from);
-        }
-        if (out)
-            memcpy(out + *len, from, n);
-        *len += n;
-    }
-    return prescan_bad(s, open->at, "the file ends inside this <%s>",
-                       prescan_quote(open->name, open->len).text);
 }
 
 /* ---- keys and counts --------------------------------------------------------------------------------- */
@@ -202,8 +108,8 @@ static bool add_key(struct scan *s, const char *p, size_t n)
     s->keys[s->key_count++] = key;
     if (s->items && s->depth == 2 && s->stack[1].element == ARRAY) {
         f->wanted = -1;
-        for (int i = 0; s->items->keys[i]; i++)
-            if (strlen(s->items->keys[i]) == n && memcmp(s->items->keys[i], p, n) == 0)
+        for (int i = 0; i < s->wanted_count; i++)
+            if (s->wanted[i].n == n && memcmp(s->wanted[i].p, p, n) == 0)
                 f->wanted = i;
     }
     return true;
@@ -264,6 +170,13 @@ static void ended(struct scan *s)
     }
 }
 
+/* The value that is about to end is a <string> of nothing but text. */
+static void is_text(struct scan *s)
+{
+    if (s->depth == 2 && s->stack[2].wanted >= 0 && s->stack[1].element == ARRAY)
+        s->items->at[s->items->count - 1].text |= (uint8_t)(1U << s->stack[2].wanted);
+}
+
 /* ---- values ------------------------------------------------------------------------------------------ */
 
 /* The text of a number or date: neither references nor CDATA; white space around it is left out. */
@@ -298,12 +211,12 @@ static bool read_leaf(struct scan *s, const struct tag *t, enum element element)
     switch (element) {
     case STRING:
     case KEY:
-        if (!t->empty && !read_text(s, t, NULL, &size))
+        if (!t->empty && !prescan_text(s, t, NULL, &size))
             return false;
         if (element == KEY) { /* again, now that the size is known */
             char *key = arena_alloc(s->scratch, size + 1);
             s->p = at;
-            if (!read_text(s, t, key, &size) || !add_key(s, key, size))
+            if (!prescan_text(s, t, key, &size) || !add_key(s, key, size))
                 return false;
         }
         n = (int64_t)size;
@@ -415,11 +328,12 @@ static bool close_container(struct scan *s, const struct tag *t, enum element el
 
 enum read { READ, FAILED, UNUSUAL /* nothing was read */ };
 
-/* The text of a leaf from p up to its end tag: where it ends, or NULL when there is more in it than text. */
-static const char *plain_text(struct scan *s, const char *p, const char *end_tag, size_t len)
+/* Where the text of a leaf that begins at p ends, or NULL when there is more in it than text. Behind what
+ * comes back there are 16 bytes at least: the longest tag that is compared below. */
+static const char *plain_text(struct scan *s, const char *p)
 {
     const char *lt = memchr(p, '<', (size_t)(s->end - p));
-    if (!lt || (size_t)(s->end - lt) < len || memcmp(lt, end_tag, len) != 0)
+    if (!lt || s->end - lt < 16)
         return NULL;
     if (s->amp < p) {
         s->amp = memchr(p, '&', (size_t)(s->end - p));
@@ -432,8 +346,8 @@ static const char *plain_text(struct scan *s, const char *p, const char *end_tag
 static enum read plain_key(struct scan *s, struct frame *f)
 {
     const char *text = s->p + strlen("<key>");
-    const char *lt = f->element == DICT && !f->key_waits ? plain_text(s, text, "</key>", 6) : NULL;
-    if (!lt)
+    const char *lt = f->element == DICT && !f->key_waits ? plain_text(s, text) : NULL;
+    if (!lt || memcmp(lt, "</key>", 6) != 0)
         return UNUSUAL;
     f->key_waits = true;
     s->p = lt + strlen("</key>");
@@ -467,8 +381,8 @@ static enum read plain_leaf(struct scan *s)
     if (f->element == DICT ? !f->key_waits : f->element != ARRAY)
         return UNUSUAL;
     if (memcmp(at, "<string>", 8) == 0) {
-        const char *lt = plain_text(s, at + 8, "</string>", 9);
-        if (!lt)
+        const char *lt = plain_text(s, at + 8);
+        if (!lt || memcmp(lt, "</string>", 9) != 0)
             return UNUSUAL;
         element = STRING;
         n = lt - (at + 8);
@@ -495,9 +409,33 @@ static enum read plain_leaf(struct scan *s)
     s->p = p;
     if (!note(s, n))
         return FAILED;
+    if (s->items && element == STRING)
+        is_text(s);
     if (s->items)
         ended(s);
     return READ;
+}
+
+/* A tag of a dictionary or array at p, as every writer writes it. */
+static enum read plain_tag(struct scan *s)
+{
+    const char *p = s->p;
+    struct tag t = {.at = p};
+    if (s->end - p < 16 || *p != '<')
+        return UNUSUAL;
+    t.closing = p[1] == '/';
+    p += t.closing ? 2 : 1;
+    enum element element = memcmp(p, "dict>", 5) == 0 ? DICT : memcmp(p, "array>", 6) == 0 ? ARRAY : ELEMENTS;
+    if (element == ELEMENTS)
+        return UNUSUAL;
+    s->p = p + (element == DICT ? 5 : 6);
+    if (t.closing)
+        return close_container(s, &t, element) ? READ : FAILED;
+    if (!placed(s, &t, element))
+        return FAILED;
+    if (s->items)
+        begins(s, t.at, element);
+    return open_container(s, &t, element) ? READ : FAILED;
 }
 
 static bool read_root(struct scan *s)
@@ -521,10 +459,12 @@ static bool read_root(struct scan *s)
         if (!prescan_skip_blank(s))
             return false;
         enum read plain = plain_leaf(s);
+        if (plain == UNUSUAL)
+            plain = plain_tag(s);
         if (plain != UNUSUAL) {
             if (plain == FAILED)
                 return false;
-            element = STRING;
+            t.closing = false;
             continue;
         }
         if (s->p == s->end)
@@ -583,5 +523,7 @@ bool prescan_check(const char *p, size_t n, struct shape *shape, struct err *e)
 bool prescan_items(const char *p, size_t n, struct prescan_items *items, struct err *e)
 {
     struct scan s = {.start = p, .p = p, .end = p + n, .amp = p, .items = items, .e = e};
+    for (const char *const *key = items->keys; *key; key++)
+        s.wanted[s.wanted_count++] = (struct word){*key, strlen(*key)};
     return scan(&s);
 }

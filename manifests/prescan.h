@@ -13,7 +13,7 @@
 /* Fills shape. */
 CHECKED bool prescan_check(const char *p, size_t n, struct shape *shape, struct err *e);
 
-#define PRESCAN_KEYS 8
+#define PRESCAN_KEYS 6
 
 struct prescan_span { /* of an element, from its "<"; len 0: it is not there */
     uint32_t at, len;
@@ -23,6 +23,7 @@ struct prescan_item { /* an element of the root array */
     struct prescan_span whole;
     uint32_t nodes; /* values and keys in it, itself included */
     bool dict;
+    uint8_t text;                            /* bit k: value k is a <string> of nothing but text */
     struct prescan_span value[PRESCAN_KEYS]; /* of a dictionary: the values of the keys that were asked for */
 };
 

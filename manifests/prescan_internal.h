@@ -1,5 +1,5 @@
-/* prescan_internal: the reader that prescan.c (elements) and prescan_start.c (what stands before the root,
- * and what both say) share. */
+/* prescan_internal: the reader that prescan.c (elements), prescan_text.c (text that is not plain) and
+ * prescan_start.c (what stands before the root, and what all say) share. */
 #ifndef MANIFESTS_PRESCAN_INTERNAL_H
 #define MANIFESTS_PRESCAN_INTERNAL_H
 #include "core/arena.h"
@@ -11,6 +11,12 @@ enum element { PLIST, DICT, ARRAY, KEY, STRING, INTEGER, REAL, DATE, DATA, TRUE_
 struct word {
     const char *p;
     size_t n;
+};
+
+struct tag {
+    const char *at, *name;
+    size_t len;
+    bool closing, empty, attributes;
 };
 
 struct frame {
@@ -29,8 +35,10 @@ struct scan {
     const char *amp;             /* the first "&" at or after the last place where one mattered, or end */
     struct shape *shape;         /* or NULL: nobody asks */
     struct prescan_items *items; /* or NULL */
-    size_t nodes;                /* values and keys so far */
-    struct word *keys;           /* of all open dictionaries */
+    struct word wanted[PRESCAN_KEYS]; /* items->keys */
+    int wanted_count;
+    size_t nodes;      /* values and keys so far */
+    struct word *keys; /* of all open dictionaries */
     size_t key_count, key_room;
     struct arena *scratch;
     struct err *e;
@@ -46,6 +54,9 @@ struct prescan_quote prescan_quote(const char *p, size_t n);
 
 /* Fails with ERR_FORMAT: "line N: …". */
 bool prescan_bad(struct scan *s, const char *at, const char *fmt, ...) PRINTF(3, 4);
+
+/* Text of open up to an end tag, which is left at p; out, or NULL, has room for all bytes up to there. */
+bool prescan_text(struct scan *s, const struct tag *open, char *out, size_t *len);
 
 bool prescan_blank(char c);
 bool prescan_here(const struct scan *s, const char *word); /* do the bytes at p begin with word? */

@@ -67,9 +67,11 @@ bool prescan_skip_comment(struct scan *s)
 bool prescan_skip_blank(struct scan *s)
 {
     for (;;) {
-        while (s->p < s->end && prescan_blank(*s->p))
-            s->p++;
-        if (!prescan_here(s, "<!--"))
+        const char *p = s->p, *end = s->end;
+        while (p < end && prescan_blank(*p))
+            p++;
+        s->p = p;
+        if (end - p < 2 || p[1] != '!' || !prescan_here(s, "<!--"))
             return true;
         if (!prescan_skip_comment(s))
             return false;

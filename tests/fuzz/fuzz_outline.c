@@ -26,20 +26,39 @@ static void same_brief(struct arena *a, const struct value *one, const struct va
     struct pkginfo_brief x = {0}, y = {0};
     bool named = one && pkginfo_brief(a, one, &x);
     need(named == (other && pkginfo_brief(a, other, &y)));
-    if (named)
-        need(alike(x.name, y.name) && alike(x.spelled, y.spelled) && alike(x.version, y.version) &&
-             both(x.update_for, y.update_for) && both(x.requires, y.requires) &&
-             x.autoremove == y.autoremove);
+    need(alike(x.name, y.name) && alike(x.spelled, y.spelled) && alike(x.version, y.version) &&
+         both(x.update_for, y.update_for) && both(x.requires, y.requires) && both(x.receipts, y.receipts) &&
+         x.autoremove == y.autoremove);
+}
+
+/* What is seen without decoding is what is there. part: the whole item. */
+static void sees(const struct outline *o, size_t i, enum pkginfo_brief_key key, const struct value *part)
+{
+    const struct value *v = part ? value_get(part, pkginfo_brief_keys[key]) : NULL;
+    const char *p = NULL;
+    size_t n = 0;
+    bool yes = true;
+    enum outline_sight sight = outline_look(o, i, key, &p, &n);
+    need((sight == OUTLINE_NOTHING) == !v);
+    if (sight == OUTLINE_TEXT)
+        need(value_str(v) && strlen(value_str(v)) == n && memcmp(value_str(v), p, n) == 0);
+    if (sight == OUTLINE_FALSE)
+        need(value_bool(v, &yes) && !yes);
 }
 
 static void same_items(struct arena *a, const struct outline *tree, const struct outline *bytes)
 {
+    const unsigned all = OUTLINE_BRIEF | OUTLINE_KEY(PKGINFO_BRIEF_RECEIPTS);
     struct err e;
     need(outline_count(tree) == outline_count(bytes));
     for (size_t i = 0; i < outline_count(tree); i++) {
-        need(!outline_brief(a, tree, i) == !outline_brief(a, bytes, i));
-        same_brief(a, outline_brief(a, tree, i), outline_brief(a, bytes, i));
-        need(both(outline_receipts(a, tree, i), outline_receipts(a, bytes, i)));
+        const struct value *part = outline_part(a, tree, i, all);
+        need(!part == !outline_part(a, bytes, i, all));
+        same_brief(a, part, outline_part(a, bytes, i, all));
+        for (int key = 0; pkginfo_brief_keys[key]; key++) {
+            sees(tree, i, (enum pkginfo_brief_key)key, part);
+            sees(bytes, i, (enum pkginfo_brief_key)key, part);
+        }
         need(both(outline_item(a, tree, i, &e), outline_item(a, bytes, i, &e)));
     }
 }

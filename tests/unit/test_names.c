@@ -30,6 +30,9 @@ static void finds_what_was_put(void **state)
     assert_false(names_add(n, "é"));
     assert_true(names_has(n, "é"));
     assert_false(names_has(n, "e"));
+    assert_ptr_equal(names_find(n, "abc", 2), &two);
+    assert_ptr_equal(names_find(n, "abc", 0), &one);
+    assert_null(names_find(n, "abc", 3));
     arena_free(a);
 }
 

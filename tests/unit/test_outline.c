@@ -50,11 +50,11 @@ static void finds_what_an_index_asks_for(void **state)
                           ITEM(KEY("v&#101;rsion", "<string><![CDATA[1.0]]></string>") KEY("name", STR("B"))
                                    KEY("autoremove", "<true/>"))));
     assert_int_equal(outline_count(o), 2);
-    const struct value *brief = outline_brief(a, o, 0);
+    const struct value *brief = outline_part(a, o, 0, OUTLINE_BRIEF);
     assert_string_equal(props_str(brief, "name"), "A & B");
     assert_int_equal(value_count(props_strings(brief, "requires")), 2);
     assert_null(value_get(brief, "description"));
-    brief = outline_brief(a, o, 1);
+    brief = outline_part(a, o, 1, OUTLINE_BRIEF);
     assert_string_equal(props_str(brief, "version"), "1.0");
     assert_true(props_bool(brief, "autoremove", false));
     assert_string_equal(props_str(outline_item(a, o, 0, &e), "description"), "d");
@@ -66,10 +66,10 @@ static void what_is_no_item_has_a_place_too(void **state)
     const struct outline *o = outline(ARRAY(
         STR("x") "<array>" ITEM(KEY("name", STR("inner"))) "</array>" ITEM(KEY("name", STR("A"))) "<dict/>"));
     assert_int_equal(outline_count(o), 4);
-    assert_null(outline_brief(a, o, 0));
-    assert_null(outline_brief(a, o, 1));
-    assert_string_equal(props_str(outline_brief(a, o, 2), "name"), "A");
-    assert_int_equal(value_count(outline_brief(a, o, 3)), 0);
+    assert_null(outline_part(a, o, 0, OUTLINE_BRIEF));
+    assert_null(outline_part(a, o, 1, OUTLINE_BRIEF));
+    assert_string_equal(props_str(outline_part(a, o, 2, OUTLINE_BRIEF), "name"), "A");
+    assert_int_equal(value_count(outline_part(a, o, 3, OUTLINE_BRIEF)), 0);
 }
 
 static void only_the_keys_of_the_item_itself_count(void **state)
@@ -78,8 +78,15 @@ static void only_the_keys_of_the_item_itself_count(void **state)
     const struct outline *o = outline(
         ARRAY(ITEM(KEY("installs", "<array>" ITEM(KEY("version", STR("9")) KEY("name", STR("no"))) "</array>")
                        KEY("x", ITEM(KEY("name", STR("no")))) KEY("name", STR("A")))));
-    assert_string_equal(props_str(outline_brief(a, o, 0), "name"), "A");
-    assert_null(value_get(outline_brief(a, o, 0), "version"));
+    assert_string_equal(props_str(outline_part(a, o, 0, OUTLINE_BRIEF), "name"), "A");
+    assert_null(value_get(outline_part(a, o, 0, OUTLINE_BRIEF), "version"));
+}
+
+static enum outline_sight look(const struct outline *o, size_t i, enum pkginfo_brief_key key)
+{
+    const char *p;
+    size_t n;
+    return outline_look(o, i, key, &p, &n);
 }
 
 static void receipts_wait_until_they_are_asked_for(void **state)
@@ -87,11 +94,33 @@ static void receipts_wait_until_they_are_asked_for(void **state)
     (void)state;
     const struct outline *o = outline(ARRAY(ITEM(KEY("name", STR("A")) KEY(
         "receipts", "<array>" ITEM(KEY("packageid", STR("a.b"))) "</array>")) ITEM(KEY("name", STR("B")))));
-    assert_null(value_get(outline_brief(a, o, 0), "receipts"));
-    assert_true(outline_has_receipts(o, 0));
-    assert_false(outline_has_receipts(o, 1));
-    assert_string_equal(props_str(value_at(outline_receipts(a, o, 0), 0), "packageid"), "a.b");
-    assert_null(outline_receipts(a, o, 1));
+    assert_null(value_get(outline_part(a, o, 0, OUTLINE_BRIEF), "receipts"));
+    assert_int_equal(look(o, 0, PKGINFO_BRIEF_RECEIPTS), OUTLINE_VALUE);
+    assert_int_equal(look(o, 1, PKGINFO_BRIEF_RECEIPTS), OUTLINE_NOTHING);
+    const struct value *part = outline_part(a, o, 0, OUTLINE_KEY(PKGINFO_BRIEF_RECEIPTS));
+    assert_null(value_get(part, "name"));
+    assert_string_equal(props_str(value_at(props_dicts(part, "receipts"), 0), "packageid"), "a.b");
+}
+
+static void sees_text_where_it_stands(void **state)
+{
+    const char *p = NULL;
+    size_t n = 0;
+    (void)state;
+    const struct outline *o = outline(ARRAY(
+        ITEM(KEY("name", STR("Abc")) KEY("autoremove", "<false/>") KEY("version", "<real>1.0</real>")) ITEM(
+            KEY("name", STR("A &amp; B")) KEY("autoremove", "<true/>") KEY("version", STR(""))) STR("x")));
+    assert_int_equal(outline_look(o, 0, PKGINFO_BRIEF_NAME, &p, &n), OUTLINE_TEXT);
+    assert_int_equal(n, 3);
+    assert_memory_equal(p, "Abc", 3);
+    assert_int_equal(look(o, 0, PKGINFO_BRIEF_AUTOREMOVE), OUTLINE_FALSE);
+    assert_int_equal(look(o, 0, PKGINFO_BRIEF_VERSION), OUTLINE_VALUE);
+    assert_int_equal(look(o, 0, PKGINFO_BRIEF_REQUIRES), OUTLINE_NOTHING);
+    assert_int_equal(look(o, 1, PKGINFO_BRIEF_NAME), OUTLINE_VALUE);
+    assert_int_equal(look(o, 1, PKGINFO_BRIEF_AUTOREMOVE), OUTLINE_VALUE);
+    assert_int_equal(outline_look(o, 1, PKGINFO_BRIEF_VERSION, &p, &n), OUTLINE_TEXT);
+    assert_int_equal(n, 0);
+    assert_int_equal(look(o, 2, PKGINFO_BRIEF_NAME), OUTLINE_NOTHING);
 }
 
 static void every_byte_is_checked(void **state)
@@ -168,7 +197,7 @@ static void a_catalog_may_be_larger_than_any_other_list(void **state)
     assert_true(strlen(text) > LIMIT_PLIST);
     const struct outline *o = outline(text);
     assert_int_equal(outline_count(o), LIMIT_PLIST / 64 + 1);
-    assert_string_equal(props_str(outline_brief(a, o, LIMIT_PLIST / 64), "name"), "Other");
+    assert_string_equal(props_str(outline_part(a, o, LIMIT_PLIST / 64, OUTLINE_BRIEF), "name"), "Other");
 }
 
 static void many_keys_are_told_apart(void **state)
@@ -201,6 +230,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_no_item_has_a_place_too, setup, teardown),
         cmocka_unit_test_setup_teardown(only_the_keys_of_the_item_itself_count, setup, teardown),
         cmocka_unit_test_setup_teardown(receipts_wait_until_they_are_asked_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(sees_text_where_it_stands, setup, teardown),
         cmocka_unit_test_setup_teardown(every_byte_is_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(an_item_beyond_the_limits_is_its_own_problem, setup, teardown),
         cmocka_unit_test_setup_teardown(a_catalog_may_be_larger_than_any_other_list, setup, teardown),
