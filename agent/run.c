@@ -60,8 +60,9 @@ static void recover(struct run *r)
 
 static const char *kind_name(const struct pkginfo *p)
 {
-    static const char *const names[] = {"package", "copy",           "stage_os_installer", "nopkg",
-                                        "profile", "startosinstall", "unsupported"};
+    static const char *const names[] = {"package", "copy",    "stage_os_installer",
+                                        "nopkg",   "profile", "startosinstall",
+                                        "script",  "file",    "unsupported"};
     return names[p->kind];
 }
 
