@@ -145,6 +145,9 @@ check-e2e: $(PROGRAM) ## the program against a real web server
 check-around: $(PROGRAM) ## hooks, hand-off, reports and waits
 	@python3 tests/e2e/around.py --program $(PROGRAM)
 
+check-bootstrap: $(PROGRAM) ## a bootstrap.json of InstallApplications, of each dialect, with each failure
+	@python3 tests/e2e/bootstrap.py --program $(PROGRAM)
+
 check-why: $(PROGRAM) ## every class of decision, explained
 	@python3 tests/e2e/why.py --program $(PROGRAM)
 

@@ -16,6 +16,7 @@
 #include "manifests/pkginfo.h"
 
 struct repo;
+struct bootstrap;
 
 enum repo_trust { REPO_TRUST_FILE, REPO_TRUST_TLS, REPO_TRUST_HTTP };
 
@@ -36,9 +37,19 @@ CHECKED bool repo_primary(struct repo *r, const char **name, const struct value 
 CHECKED bool repo_manifest(struct repo *r, const char *name, const struct value **dict, struct err *e);
 CHECKED bool repo_catalog(struct repo *r, const char *name, const struct outline **items, struct err *e);
 
+/* --- repo_bootstrap.c: a bootstrap.json instead of manifests and catalogs --- */
+
+/* Where it is: --bootstrap, else BootstrapURL, unless --repo names a repository. NULL: there is none. */
+const char *repo_bootstrap_url(const struct options *o, const struct prefs *p);
+bool repo_is_bootstrap(const struct repo *r); /* then repo_primary, _manifest and _catalog are not for it */
+/* Fetch it, decode it, keep it as BOOTSTRAP_NAME in ManagedInstallDir (dry_run: not); offline: what is kept.
+ * Errors as of a manifest; a message begins "bootstrap.json ". */
+const struct bootstrap *repo_bootstrap(struct repo *r, struct err *e);
+
 /* The URLs of an item's package in the order to try them, NULL at the end: PackageCompleteURL; else
  * PackageURL of the pkginfo, or the repository's, with the location; then daybreak.urls; then MirrorURLs
- * with "pkgs/" and the location. NULL when the pkginfo names none. */
+ * with "pkgs/" and the location (mirrors are of the repository: not for items of a bootstrap.json). NULL when
+ * the pkginfo names none. */
 const char *const *repo_package_urls(struct repo *r, struct arena *a, const struct pkginfo *p,
                                      bool uninstaller);
 

@@ -152,7 +152,8 @@ static void make_rows(struct run *r)
             items[n] = face(r, plan->present[i]);
             items[n].state = STATE_SKIPPED;
             items[n].verified = true;
-            items[n++].reason = "already installed";
+            items[n++].reason =
+                plan->present_reasons != NULL ? plan->present_reasons[i] : "already installed";
         }
     }
     for (size_t i = 0; i < plan->item_count; i++) {
@@ -443,10 +444,14 @@ static int install_all(struct run *r)
     }
     make_rows(r);
     write_report(r, true);
-    progress_phase(s->progress, "setup");
-    run_download_all(r);
-    for (int i = 0; i < r->count && !run_stopped(r); i++) {
-        run_row_work(r, &r->rows[i]);
+    if (decide_is_bootstrap(r->decide)) {
+        run_bootstrap(r);
+    } else {
+        progress_phase(s->progress, "setup");
+        run_download(r, 0, r->count);
+        for (int i = 0; i < r->count && !run_stopped(r); i++) {
+            run_row_work(r, &r->rows[i]);
+        }
     }
     bool stopped = run_stopped(r);
     for (int i = 0; i < r->count; i++) {
@@ -495,6 +500,7 @@ static int work(struct run *r)
                               .target = &s->target,
                               .prefs = &s->prefs,
                               .facts = &s->facts,
+                              .journal = s->journal,
                               .offline = o->installonly};
     if (s->prefs.run_deadline_s > 0) {
         r->deadline_timer = loop_after(s->loop, (uint64_t)s->prefs.run_deadline_s * 1000, on_deadline, r);
@@ -519,7 +525,7 @@ static int work(struct run *r)
         }
     }
     r->plan = run_wait_plan(r, &e);
-    if (r->plan != NULL && o->installonly) {
+    if (r->plan != NULL && o->installonly && !decide_is_bootstrap(r->decide)) {
         r->plan = pending_plan(s->arena, decide_repo(r->decide), s->target.data, r->plan, &e);
     }
     report_facts(r);

@@ -459,7 +459,7 @@ struct child *child_start(struct loop *l, const struct child_spec *spec, struct 
 
 /* Let go of a child that goes on without us. Its pipes stay open until we exit: closing them now would kill
  * an installer by SIGPIPE at its next word. */
-static void leave_alone(struct child *c)
+void child_leave(struct child *c)
 {
     loop_on_child(c->loop, NULL, c);
     loop_cancel(c->loop, c->timer);
@@ -486,7 +486,7 @@ bool child_run(struct loop *l, const struct child_spec *spec, struct child_end *
             *end = c->end;
             err_set(e, ERR_STOPPED, CAUSE_STOPPED, "%s (process %ld) was left running", spec->argv[0],
                     (long)c->pid);
-            leave_alone(c);
+            child_leave(c);
             return false;
         }
         loop_turn(l, 1000);

@@ -13,6 +13,8 @@ static const struct {
     [TOOL_PKGUTIL] = {"pkgutil", {"/usr/sbin/pkgutil"}, "receipts are forgotten with it"},
     [TOOL_PROFILES] = {"profiles", {"/usr/bin/profiles"}, "configuration profiles are listed with it"},
     [TOOL_DITTO] = {"ditto", {"/usr/bin/ditto"}, "files are copied with it"},
+    [TOOL_LAUNCHCTL] = {"launchctl", {"/bin/launchctl"}, "a user's scripts are started with it"},
+    [TOOL_SUDO] = {"sudo", {"/usr/bin/sudo"}, "a user's scripts are started with it"},
     [TOOL_SEVENZIP] = {"7z",
                        {"/usr/bin/7z", "/usr/bin/7zz", "/usr/local/bin/7zz"},
                        "disk images are read with it; install 7-Zip (Debian: p7zip-full or 7zip)"},

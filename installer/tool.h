@@ -3,7 +3,16 @@
 #define INSTALLER_TOOL_H
 #include "core/arena.h"
 
-enum tool { TOOL_INSTALLER, TOOL_HDIUTIL, TOOL_PKGUTIL, TOOL_PROFILES, TOOL_DITTO, TOOL_SEVENZIP };
+enum tool {
+    TOOL_INSTALLER,
+    TOOL_HDIUTIL,
+    TOOL_PKGUTIL,
+    TOOL_PROFILES,
+    TOOL_DITTO,
+    TOOL_LAUNCHCTL,
+    TOOL_SUDO,
+    TOOL_SEVENZIP
+};
 
 /* The path of t, in a: below dir (--tools) when it is there, else its fixed place. NULL, ERR_NOT_FOUND with a
  * sentence, when this machine has none. dir may be NULL. */

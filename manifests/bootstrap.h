@@ -57,12 +57,17 @@ const struct bootstrap *bootstrap_decode(struct arena *a, const char *p, size_t 
 
 /* --- bootstrap_plan.c --- */
 
+enum bootstrap_answer { /* preflight's, in this run */
+                        BOOTSTRAP_NOT_ASKED,
+                        BOOTSTRAP_GO_ON, /* it was asked, and the rest is to be done */
+                        BOOTSTRAP_OVER   /* nothing is to be done: all counts as present */
+};
+
 /* The decision: an item for everything that skip_if does not leave out and that is not there (world's
  * installed, asked with a pkginfo whose member bootstrap is set). An item's pkginfo stays the same in content
- * from plan to plan, so that answers about downloads find it again. over: preflight said that nothing is to
- * be done; all is then present. Never fails. */
+ * from plan to plan, so that answers about downloads find it again. Never fails. */
 struct plan *bootstrap_plan(struct arena *a, const struct bootstrap *b, const struct plan_input *in,
-                            const struct world *w, bool over);
+                            const struct world *w, enum bootstrap_answer preflight);
 
 /* Is there something that tells whether it is there, without having been noted by us? */
 bool bootstrap_has_evidence(const struct pkginfo *p);

@@ -158,16 +158,16 @@ static void to_do(struct making *m, const struct pkginfo *p)
     because(m, p, p->bootstrap->refusal ? p->bootstrap->refusal : "is to be done");
 }
 
-static void decide(struct making *m, const struct pkginfo *p, bool over)
+static void decide(struct making *m, const struct pkginfo *p, enum bootstrap_answer preflight)
 {
     const struct bootstrap_item *b = p->bootstrap;
     bool arm = strcmp(m->in->arch, "arm64") == 0, intel = strcmp(m->in->arch, "x86_64") == 0;
     value_append(m->a, m->processed, value_new_str(m->a, p->name));
     if ((arm && b->skip_arm64) || (intel && b->skip_intel))
         present(m, p, arena_printf(m->a, "skip_if: this Mac is %s", m->in->arch));
-    else if (over && b->stage != BOOTSTRAP_PREFLIGHT)
+    else if (preflight == BOOTSTRAP_OVER && b->stage != BOOTSTRAP_PREFLIGHT)
         present(m, p, "preflight says that nothing is to be done");
-    else if (over)
+    else if (preflight != BOOTSTRAP_NOT_ASKED && b->stage == BOOTSTRAP_PREFLIGHT)
         present(m, p, "already run");
     else if (b->stage != BOOTSTRAP_PREFLIGHT && !b->refusal &&
              m->world->installed(m->world->self, p) != PLAN_ABSENT)
@@ -193,7 +193,7 @@ static void fill_info(struct making *m)
 }
 
 struct plan *bootstrap_plan(struct arena *a, const struct bootstrap *b, const struct plan_input *in,
-                            const struct world *w, bool over)
+                            const struct world *w, enum bootstrap_answer preflight)
 {
     struct plan *out = arena_alloc(a, sizeof *out);
     struct making m = {.a = a,
@@ -217,7 +217,7 @@ struct plan *bootstrap_plan(struct arena *a, const struct bootstrap *b, const st
     for (size_t i = 0; i < b->count; i++) {
         const struct pkginfo *p = pkginfo_of(&m, &b->items[i], i);
         if (p)
-            decide(&m, p, over);
+            decide(&m, p, preflight);
     }
     if (b->warning)
         out->warnings[out->warning_count++] = b->warning;

@@ -48,6 +48,7 @@ part 'random repositories'     "$MAKE" -s check-property
 part 'real repositories'       "$MAKE" -s check-samples
 part 'end to end'              "$MAKE" -s check-e2e
 part 'around a run'            "$MAKE" -s check-around
+part 'bootstrap.json'          "$MAKE" -s check-bootstrap
 part 'decisions explained'     "$MAKE" -s check-why
 part 'planted faults'          "$MAKE" -s check-doctor
 part 'packages end to end'     "$MAKE" -s check-package

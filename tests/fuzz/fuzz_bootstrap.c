@@ -52,8 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     for (int full = 0; b && full < 2; full++) {
         const struct world w = {.self = full ? a : NULL, .installed = installed, .download = download};
-        hold(a, bootstrap_plan(a, b, &in, &w, false), b->count);
-        hold(a, bootstrap_plan(a, b, &in, &w, true), b->count);
+        hold(a, bootstrap_plan(a, b, &in, &w, BOOTSTRAP_NOT_ASKED), b->count);
+        hold(a, bootstrap_plan(a, b, &in, &w, BOOTSTRAP_OVER), b->count);
     }
     arena_free(a);
     return 0;

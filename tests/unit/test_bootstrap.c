@@ -300,11 +300,11 @@ static struct plan_download download(void *self, const struct pkginfo *p, bool u
                : (struct plan_download){.failure = PLAN_DOWNLOAD_OK};
 }
 
-static const struct plan *plan(const char *json, const char *arch, bool over)
+static const struct plan *plan(const char *json, const char *arch, enum bootstrap_answer preflight)
 {
     const struct world w = {.installed = installed, .download = download};
     const struct plan_input in = {.arch = arch};
-    return bootstrap_plan(a, good(json), &in, &w, over);
+    return bootstrap_plan(a, good(json), &in, &w, preflight);
 }
 
 #define THREE                                                                                                \
@@ -320,7 +320,7 @@ static void planned(void **state)
 {
     (void)state;
     there = lost = NULL;
-    const struct plan *p = plan(THREE, "arm64", false);
+    const struct plan *p = plan(THREE, "arm64", BOOTSTRAP_NOT_ASKED);
     assert_int_equal(p->item_count, 4);
     assert_int_equal(p->present_count, 0);
     const struct pkginfo *script = p->items[0].pkg, *package = p->items[1].pkg, *file = p->items[2].pkg,
@@ -357,22 +357,25 @@ static void left_out(void **state)
     (void)state;
     there = "X (3)";
     lost = "P.pkg";
-    const struct plan *p = plan(THREE, "arm64", false);
+    const struct plan *p = plan(THREE, "arm64", BOOTSTRAP_NOT_ASKED);
     assert_int_equal(p->item_count, 2);
     assert_int_equal(p->present_count, 1);
     assert_string_equal(p->present_reasons[0], "already there");
     assert_string_equal(props_str(value_at(p->problem_items, 0), "note"), "Download failed (404)");
     there = "X"; /* preflight is asked anew in each run */
     lost = NULL;
-    p = plan(THREE, "x86_64", false);
+    p = plan(THREE, "x86_64", BOOTSTRAP_NOT_ASKED);
     assert_int_equal(p->item_count, 3);
     assert_string_equal(p->present_reasons[0], "skip_if: this Mac is x86_64");
-    p = plan(THREE, "arm64", true);
+    p = plan(THREE, "arm64", BOOTSTRAP_GO_ON);
+    assert_int_equal(p->item_count, 3);
+    assert_string_equal(p->present_reasons[0], "already run");
+    p = plan(THREE, "arm64", BOOTSTRAP_OVER);
     assert_int_equal(p->item_count, 0);
     assert_int_equal(p->present_count, 4);
     assert_string_equal(p->present_reasons[3], "preflight says that nothing is to be done");
     there = "X";
-    p = plan("{\"userland\": [{" ITEM("profile", "/x") "}], \"top\": 1}", "arm64", false);
+    p = plan("{\"userland\": [{" ITEM("profile", "/x") "}], \"top\": 1}", "arm64", BOOTSTRAP_NOT_ASKED);
     assert_int_equal(p->item_count, 1); /* refused, so never there */
     assert_int_equal(p->items[0].pkg->kind, KIND_UNSUPPORTED);
     assert_int_equal(p->warning_count, 1);
@@ -388,7 +391,7 @@ static void evidence(void **state)
                                                                   "{" ITEM("package", "/p.pkg") URL
                                 ", \"packageid\": \"com.x\"},"
                                 "{" ITEM("rootfile", "/p") URL "}]}",
-                                "arm64", false);
+                                "arm64", BOOTSTRAP_NOT_ASKED);
     assert_false(bootstrap_has_evidence(p->items[0].pkg)); /* even if the receipt is current */
     assert_false(bootstrap_has_evidence(p->items[1].pkg));
     assert_string_equal(p->items[1].pkg->version, "3");
