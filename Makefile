@@ -242,7 +242,7 @@ install: all ## install the program and its pages: DESTDIR= PREFIX=
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/$(NAME)
 	install -m 0644 docs/daybreak.8 $(DESTDIR)$(PREFIX)/share/man/man8/
-	install -m 0644 docs/daybreak.plist.5 docs/daybreak-repo.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 0644 docs/daybreak.plist.5 docs/daybreak-repo.5 docs/daybreak-bootstrap.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 
 -include $(OBJS:.o=.d) $(UNIT_BINS:=.d)
 

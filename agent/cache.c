@@ -331,19 +331,19 @@ static void start_fetch(void *ctx)
             return;
         }
     }
-    j->transfer =
-        fetch_start(repo_session(c->repo),
-                    &(struct fetch_request){.urls = urls,
-                                            .to = j->sink,
-                                            .have = have,
-                                            .proved = proved,
-                                            .attempts = j->want.pkg->bootstrap != NULL ? attempts_of(j) : 0,
-                                            .pause_ms = paced ? pause_of(j) : 0,
-                                            .begun = begun,
-                                            .progress = moved,
-                                            .done = fetched,
-                                            .retry = retried,
-                                            .ctx = j});
+    const struct fetch_request ask = {.urls = urls,
+                                      .home = repo_home(c->repo),
+                                      .to = j->sink,
+                                      .have = have,
+                                      .proved = proved,
+                                      .attempts = p->bootstrap != NULL ? attempts_of(j) : 0,
+                                      .pause_ms = paced ? pause_of(j) : 0,
+                                      .begun = begun,
+                                      .progress = moved,
+                                      .done = fetched,
+                                      .retry = retried,
+                                      .ctx = j};
+    j->transfer = fetch_start(repo_session(c->repo), &ask);
 }
 
 /* --- proving what is there ----------------------------------------------------------------------------- */

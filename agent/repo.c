@@ -179,6 +179,11 @@ struct fetch *repo_session(struct repo *r)
     return r->fetch;
 }
 
+const char *repo_home(const struct repo *r)
+{
+    return r->bootstrap ? r->bases[MANIFEST] : NULL;
+}
+
 bool repo_is_bootstrap(const struct repo *r)
 {
     return r->bootstrap;

@@ -55,7 +55,8 @@ const char *const *repo_package_urls(struct repo *r, struct arena *a, const stru
 
 /* Ask for the network settings again: they may have changed since the last attempt. */
 void repo_renew_proxy(struct repo *r);
-struct fetch *repo_session(struct repo *r);       /* for downloads into Cache */
+struct fetch *repo_session(struct repo *r);  /* for downloads into Cache */
+const char *repo_home(const struct repo *r); /* a bootstrap.json's URL: its items may lie anywhere; or NULL */
 enum repo_trust repo_trust(const struct repo *r); /* by the URL manifests come from */
 const char *repo_trust_name(enum repo_trust t);   /* "file", "tls", "http": status.json's trust */
 const char *repo_show(const struct repo *r);      /* the repository's URL for messages, without credentials */

@@ -58,6 +58,7 @@ struct fetch_validator {
 
 struct fetch_request {
     const char *const *urls; /* tried in order (mirrors), NULL at the end */
+    const char *home; /* a URL whose host alone gets headers, password and certificate; NULL: the first's */
     struct sink *to;
     /* validator of the copy we have (conditional request), or of the part kept in the sink (resume with
      * If-Range), or NULL */

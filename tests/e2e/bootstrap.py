@@ -566,6 +566,29 @@ def test_trust(w):
     expect(mac.run('--scripts', 'run'), 0)
 
 
+def test_credentials_stay_with_the_bootstrap_host(w):
+    """AdditionalHttpHeaders go to the server of the JSON, not to every server that it names"""
+    seen = []
+
+    def note(body):
+        def fn(h):
+            seen.append((h.server.server_address[1], h.path, h.headers.get('Authorization')))
+            return answer(200, body)(h)
+        return fn
+    script = b'#!/bin/sh\n'
+    other = w.liar({'/far.sh': note(script)})
+    stages = {}
+    server = w.liar({'/near.sh': note(script), '/bootstrap.json': lambda h: note(json.dumps(stages).encode())(h)})
+    b = Boot(w, server)
+    for name, url in (('Near', server.url + '/near.sh'), ('Far', other.url + '/far.sh')):
+        b.add('setupassistant', 'rootscript', name, url=url, hash=hashlib.sha256(script).hexdigest())
+    stages.update(b.stages)
+    mac = b.mac()
+    mac.prefs['AdditionalHttpHeaders'] = ['Authorization: Basic c2VjcmV0']
+    expect(mac.run('--scripts', 'run'), 0)
+    assert {p: a for _, p, a in seen} == {'/bootstrap.json': 'Basic c2VjcmV0', '/near.sh': 'Basic c2VjcmV0', '/far.sh': None}, seen
+
+
 # --- the other commands ---------------------------------------------------------------------------------------
 
 def test_option_and_preference(w):
