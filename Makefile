@@ -74,11 +74,11 @@ FUZZERS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS   := $(FUZZERS:tests/fuzz/%.c=$(BUILD)/replay/%)
 
 # what has a line of help makes no file
-.PHONY: check-now macos-objects-now test-programs replay-programs $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' Makefile)
+.PHONY: check-now macos-objects-now test-programs replay-programs $(shell sed -n 's/^\([a-z0-9-]*\):.*## .*/\1/p' Makefile)
 all: $(PROGRAM) ## build the program: build/daybreak
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1	\2/p' Makefile | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 deps: ## install what is missing (apt-get or brew), saying so
 	@sh pkg/deps.sh
@@ -166,6 +166,9 @@ check-launchd: $(PROGRAM) ## days of launchd: starts are counted, and the runs t
 
 check-trust: $(PROGRAM) ## whom it trusts: the keychain's authorities, client certificates
 	@python3 tests/e2e/trust.py --program $(PROGRAM)
+
+check-bootstrap: $(PROGRAM) ## a bootstrap.json of InstallApplications, of each dialect, with each failure
+	@python3 tests/e2e/bootstrap.py --program $(PROGRAM)
 
 check-why: $(PROGRAM) ## every class of decision, explained
 	@python3 tests/e2e/why.py --program $(PROGRAM)
@@ -264,7 +267,7 @@ install: all ## install the program and its pages: DESTDIR= PREFIX=
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/$(NAME)
 	install -m 0644 docs/daybreak.8 $(DESTDIR)$(PREFIX)/share/man/man8/
-	install -m 0644 docs/daybreak.plist.5 docs/daybreak-repo.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 0644 docs/daybreak.plist.5 docs/daybreak-repo.5 docs/daybreak-bootstrap.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 
 -include $(OBJS:.o=.d) $(UNIT_BINS:=.d)
 

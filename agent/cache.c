@@ -13,6 +13,7 @@
 #include "core/limits.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "manifests/bootstrap.h"
 
 #include <stdint.h>
 
@@ -51,6 +52,7 @@ struct cache_job {
 
     struct transfer *transfer;
     struct sink *sink;
+    unsigned attempt; /* how often something came whose hash is wrong */
 };
 
 /* --- names and hashes ---------------------------------------------------------------------------------- */
@@ -88,6 +90,12 @@ static bool expected(const char *hash, unsigned char sum[SUM_SIZE])
 {
     return strspn(hash, "0123456789abcdef") == HEX_SIZE && hash[HEX_SIZE] == '\0' &&
            text_unhex(sum, SUM_SIZE, hash);
+}
+
+/* Where hashes stand. */
+static const char *says(const struct pkginfo *p)
+{
+    return p->bootstrap != NULL ? BOOTSTRAP_NAME : "the catalog";
 }
 
 static bool proves(const struct cache *c)
@@ -181,6 +189,40 @@ static void succeed(struct cache_job *j, uint64_t bytes, bool fetched)
     finish(j, &answer, bytes, fetched, NULL);
 }
 
+/* --- another try --------------------------------------------------------------------------------------- */
+
+enum { ATTEMPTS = 3, PAUSE_S = 5 };
+
+static uint64_t pause_of(const struct cache_job *j)
+{
+    const struct bootstrap_item *b = j->want.pkg->bootstrap;
+    return (uint64_t)(b != NULL && b->retry_wait_s > 0 ? b->retry_wait_s : PAUSE_S) * 1000;
+}
+
+/* How often an item of a bootstrap.json is asked for: retries and the first time; else as everything is. */
+static unsigned attempts_of(const struct cache_job *j)
+{
+    const struct bootstrap_item *b = j->want.pkg->bootstrap;
+    unsigned usual = j->cache->prefs->download_attempts;
+    return b != NULL && b->retries > 0 ? (unsigned)b->retries + 1 : usual != 0 ? usual : ATTEMPTS;
+}
+
+static void start_fetch(void *ctx);
+
+/* What came is not what it should be: InstallApplications' file may change a moment before its JSON does. */
+static bool try_again(struct cache_job *j, const struct err *why)
+{
+    bool proof = why->cause == CAUSE_HASH || why->cause == CAUSE_SIZE;
+    if (!proof || j->want.pkg->bootstrap == NULL || ++j->attempt >= attempts_of(j))
+        return false;
+    if (j->want.retry != NULL)
+        j->want.retry(j->want.ctx, j->attempt, pause_of(j), why);
+    validators_forget(j->cache->validators, arena_printf(j->a, "%s%s", j->name, PART));
+    j->has_noted = false;
+    j->timer = loop_after(j->cache->loop, pause_of(j), start_fetch, j);
+    return true;
+}
+
 /* --- fetching ------------------------------------------------------------------------------------------ */
 
 static void begun(void *ctx, const struct fetch_validator *v)
@@ -223,7 +265,8 @@ static void fetched(void *ctx, bool ok, enum fetch_answer answer, const struct f
     }
     uint64_t bytes = sink_have(j->sink);
     if (!sink_commit(j->sink, sum, &e)) {
-        fail(j, &e);
+        if (!try_again(j, &e))
+            fail(j, &e);
         return;
     }
     validators_forget(c->validators, arena_printf(j->a, "%s%s", j->name, PART));
@@ -240,14 +283,16 @@ static uint64_t size_max(const struct pkginfo *p, bool uninstaller)
     return (uint64_t)kb * LIMIT_KB * 2 + 64 * LIMIT_MB;
 }
 
-static void start_fetch(struct cache_job *j)
+static void start_fetch(void *ctx)
 {
+    struct cache_job *j = ctx;
     struct cache *c = j->cache;
     struct err e;
     const struct pkginfo *p = j->want.pkg;
     const char *const *urls = repo_package_urls(c->repo, j->a, p, j->want.uninstaller);
     struct sink_want want = {.size_max = size_max(p, j->want.uninstaller), .size = -1, .keep_part = true};
     bool proved = j->hash != NULL && proves(c);
+    bool paced = p->bootstrap != NULL && p->bootstrap->retry_wait_s > 0;
     struct fetch_validator part;
     const struct fetch_validator *have = j->has_noted ? &j->have : NULL;
     if (repo_session(c->repo) == NULL) {
@@ -257,7 +302,7 @@ static void start_fetch(struct cache_job *j)
         return;
     }
     if (urls == NULL) {
-        err_set(&e, ERR_FORMAT, CAUSE_FORMAT, "the catalog gives no address for %s", j->name);
+        err_set(&e, ERR_FORMAT, CAUSE_FORMAT, "%s gives no address for %s", says(p), j->name);
         fail(j, &e);
         return;
     }
@@ -286,15 +331,19 @@ static void start_fetch(struct cache_job *j)
             return;
         }
     }
-    j->transfer = fetch_start(repo_session(c->repo), &(struct fetch_request){.urls = urls,
-                                                                             .to = j->sink,
-                                                                             .have = have,
-                                                                             .proved = proved,
-                                                                             .begun = begun,
-                                                                             .progress = moved,
-                                                                             .done = fetched,
-                                                                             .retry = retried,
-                                                                             .ctx = j});
+    const struct fetch_request ask = {.urls = urls,
+                                      .home = repo_home(c->repo),
+                                      .to = j->sink,
+                                      .have = have,
+                                      .proved = proved,
+                                      .attempts = p->bootstrap != NULL ? attempts_of(j) : 0,
+                                      .pause_ms = paced ? pause_of(j) : 0,
+                                      .begun = begun,
+                                      .progress = moved,
+                                      .done = fetched,
+                                      .retry = retried,
+                                      .ctx = j};
+    j->transfer = fetch_start(repo_session(c->repo), &ask);
 }
 
 /* --- proving what is there ----------------------------------------------------------------------------- */
@@ -313,7 +362,7 @@ static void proved(struct cache_job *j)
         return;
     }
     if (j->hash != NULL && proves(c)) {
-        log_info("Cache: %s is not what the catalog says: it is fetched again", j->name);
+        log_info("Cache: %s is not what %s says: it is fetched again", j->name, says(j->want.pkg));
         if (!files_remove(c->dir, j->name, &e)) {
             fail(j, &e);
             return;
@@ -369,15 +418,18 @@ static void begin(void *ctx)
         return;
     }
     if (!cache_hash_allowed(c, j->want.pkg, j->want.uninstaller)) {
-        err_set(&e, ERR_TRUST, CAUSE_HASH,
-                "%s has no hash in the catalog: add %sinstaller_item_hash, or allow it with AllowMissingHash",
-                j->name, j->want.uninstaller ? "un" : "");
+        err_set(&e, ERR_TRUST, CAUSE_HASH, "%s has no hash in %s: add %s, or allow it with AllowMissingHash",
+                j->name, says(j->want.pkg),
+                j->want.pkg->bootstrap != NULL ? "hash"
+                : j->want.uninstaller          ? "uninstaller_item_hash"
+                                               : "installer_item_hash");
         fail(j, &e);
         return;
     }
     if (j->hash == NULL || !proves(c))
         log_warn("%s is not proved: %s", j->name,
-                 proves(c) ? "the catalog has no hash for it" : "PackageVerificationMode is none");
+                 proves(c) ? arena_printf(j->a, "%s has no hash for it", says(j->want.pkg))
+                           : "PackageVerificationMode is none");
     if (files_stat(c->dir, j->name, &st, &e)) {
         if (!S_ISREG(st.st_mode)) {
             cache_remove(c, j->name);
@@ -461,7 +513,7 @@ int cache_open_proved(struct cache *c, const struct pkginfo *p, bool uninstaller
         return -1;
     }
     if (!cache_hash_allowed(c, p, uninstaller)) {
-        err_set(e, ERR_TRUST, CAUSE_HASH, "%s has no hash in the catalog", name);
+        err_set(e, ERR_TRUST, CAUSE_HASH, "%s has no hash in %s", name, says(p));
         return -1;
     }
     int fd = files_open(c->dir, name, e);
@@ -476,7 +528,7 @@ int cache_open_proved(struct cache *c, const struct pkginfo *p, bool uninstaller
     if (expected(hash, want) && crypto_equal(sum, want, SUM_SIZE))
         return fd;
     cache_remove(c, name);
-    err_set(e, ERR_TRUST, CAUSE_HASH, "Cache: %s is not what the catalog says: SHA-256 differs", name);
+    err_set(e, ERR_TRUST, CAUSE_HASH, "Cache: %s is not what %s says: SHA-256 differs", name, says(p));
 bad:
     close(fd);
     return -1;

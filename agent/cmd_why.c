@@ -265,7 +265,7 @@ int cmd_why(struct options *o)
     struct setup s;
     struct err e;
     const char *const *nearest = NULL;
-    bool offline = o->repo == NULL;
+    bool offline = o->repo == NULL && o->bootstrap == NULL;
     o->dry_run = true; /* whatever is fetched is not kept */
     int code = setup_open(&s, o, TARGET_READ, offline);
     if (code != 0)

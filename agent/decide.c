@@ -58,6 +58,8 @@ struct decide {
     struct told *told;
     struct decide_broken *broken;
     size_t broken_count, broken_room;
+    const struct bootstrap *bootstrap; /* instead of a manifest, or NULL */
+    enum bootstrap_answer preflight;
     struct plan_input in; /* of the last decision */
     const struct plan *plan;
 };
@@ -95,6 +97,11 @@ static enum plan_state world_installed(void *self, const struct pkginfo *p)
     for (const struct forced *f = d->forced; f != NULL; f = f->next)
         if (strcmp(f->name, p->name) == 0 && (f->version == NULL || strcmp(f->version, p->version) == 0))
             return PLAN_ABSENT;
+    if (p->bootstrap != NULL && !bootstrap_has_evidence(p)) {
+        const struct journal_item known = journal_item(d->c.journal, p->name);
+        bool done = known.outcome == JOURNAL_OK && !known.removal && strcmp(known.version, p->version) == 0;
+        return done ? PLAN_THIS : PLAN_ABSENT;
+    }
     return detect_installed(d->detect, p);
 }
 
@@ -283,7 +290,12 @@ const struct plan *decide_make(struct decide *d, struct err *e)
 {
     const struct facts *f = d->c.facts;
     d->plan = NULL;
-    if (d->manifest == NULL) {
+    if (repo_is_bootstrap(d->repo) && d->bootstrap == NULL) {
+        d->bootstrap = repo_bootstrap(d->repo, e);
+        if (d->bootstrap == NULL)
+            return NULL;
+        d->primary = BOOTSTRAP_NAME;
+    } else if (d->bootstrap == NULL && d->manifest == NULL) {
         if (!repo_primary(d->repo, &d->primary, &d->manifest, e))
             return NULL;
         log_info("manifest %s", d->primary);
@@ -321,7 +333,8 @@ const struct plan *decide_make(struct decide *d, struct err *e)
         .cached_kb = world_cached_kb,
         .make_room = world_make_room,
     };
-    d->plan = plan_make(d->a, &d->in, &world, e);
+    d->plan = d->bootstrap != NULL ? bootstrap_plan(d->a, d->bootstrap, &d->in, &world, d->preflight)
+                                   : plan_make(d->a, &d->in, &world, e);
     for (size_t i = 0; d->plan != NULL && i < d->plan->warning_count; i++)
         tell(d, d->plan->warnings[i]);
     return d->plan;
@@ -353,6 +366,16 @@ void decide_force(struct decide *d, const char *name, const char *version)
     f->version = version != NULL ? arena_strdup(d->a, version) : NULL;
     f->next = d->forced;
     d->forced = f;
+}
+
+void decide_preflight(struct decide *d, enum bootstrap_answer answer)
+{
+    d->preflight = answer;
+}
+
+bool decide_is_bootstrap(const struct decide *d)
+{
+    return repo_is_bootstrap(d->repo);
 }
 
 void decide_look_again(struct decide *d)
@@ -473,7 +496,8 @@ void decide_clean(struct decide *d)
 {
     if (d->c.offline || d->plan == NULL)
         return;
-    repo_clean(d->repo, d->plan->manifests_used, d->plan->catalogs_used, d->c.prefs->local_only_manifest);
+    if (d->bootstrap == NULL)
+        repo_clean(d->repo, d->plan->manifests_used, d->plan->catalogs_used, d->c.prefs->local_only_manifest);
     cache_clean(d->cache, d->plan);
 }
 

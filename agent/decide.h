@@ -10,17 +10,20 @@
 #define AGENT_DECIDE_H
 #include "agent/cache.h"
 #include "agent/facts.h"
+#include "agent/journal.h"
 #include "agent/prefs.h"
 #include "agent/repo.h"
 #include "agent/target.h"
+#include "manifests/bootstrap.h"
 
 struct decide_config {
     struct loop *loop;
     const struct options *options;
     const struct target *target; /* after target_dirs */
     const struct prefs *prefs;
-    struct facts *facts; /* after facts_load; decide_open completes it */
-    bool offline;        /* only the cached manifests and catalogs (why, --installonly) */
+    struct facts *facts;           /* after facts_load; decide_open completes it */
+    const struct journal *journal; /* knows which scripts of a bootstrap.json were run */
+    bool offline;                  /* only the cached manifests and catalogs (why, --installonly) */
 };
 
 struct decide_download { /* something the last plan counts on */
@@ -54,6 +57,10 @@ void decide_answer(struct decide *d, const struct pkginfo *p, bool uninstaller,
 /* From the next decide_make on, name (of this version; NULL: any) counts as absent, whatever its evidence
  * says: --force, and items whose install was cut off. Both strings are copied. */
 void decide_force(struct decide *d, const char *name, const char *version);
+
+/* Of a bootstrap.json: what preflight said, for the next decide_make. */
+void decide_preflight(struct decide *d, enum bootstrap_answer answer);
+bool decide_is_bootstrap(const struct decide *d);
 
 /* After installs: evidence is asked anew, and what was forced is judged by it again. */
 void decide_look_again(struct decide *d);

@@ -3,6 +3,7 @@
 #include "agent/doctor.h"
 #include "agent/journal.h"
 #include "agent/lock.h"
+#include "agent/repo.h"
 #include "agent/status.h"
 #include "agent/webhook.h"
 #include "core/files.h"
@@ -32,7 +33,8 @@ void doctor_preferences(struct doctor *d)
             doctor_say(d, DOCTOR_NOTE, "preferences", "let one of the two places say it",
                        "%s: %s and %s disagree; the first counts", p->key, p->path, p->other_path);
     }
-    if (d->prefs.repo_url == NULL && d->prefs.manifest_url == NULL) {
+    if (d->prefs.repo_url == NULL && d->prefs.manifest_url == NULL &&
+        repo_bootstrap_url(d->options, &d->prefs) == NULL) {
         fine = false;
         doctor_say(d, DOCTOR_PROBLEM, "preferences",
                    "set SoftwareRepoURL in a profile for " DAYBREAK_DOMAIN

@@ -4,6 +4,7 @@
 #include "agent/repo.h"
 #include "core/os.h"
 #include "core/text.h"
+#include "manifests/bootstrap.h"
 
 /* A remedy for what failed, where the cause alone does not say it. */
 static const char *remedy(const struct err *e)
@@ -99,7 +100,11 @@ static void repository(struct doctor *d)
         problem(d, &e);
         return;
     }
-    if (!repo_primary(r, &name, &manifest, &e))
+    const struct bootstrap *b = repo_is_bootstrap(r) ? repo_bootstrap(r, &e) : NULL;
+    if (b != NULL)
+        doctor_say(d, DOCTOR_OK, "repository", "", "%s answers (%s): %zu items", repo_show(r),
+                   repo_trust_name(repo_trust(r)), b->count);
+    else if (repo_is_bootstrap(r) || !repo_primary(r, &name, &manifest, &e))
         problem(d, &e);
     else if (catalogs(d, r, manifest, &count))
         doctor_say(d, DOCTOR_OK, "repository", "", "%s answers (%s): manifest %s, %zu catalogs", repo_show(r),
@@ -179,7 +184,8 @@ void doctor_network(struct doctor *d)
 {
     proxy(d);
     identity(d);
-    if (d->prefs.repo_url != NULL || d->prefs.manifest_url != NULL)
+    if (d->prefs.repo_url != NULL || d->prefs.manifest_url != NULL ||
+        repo_bootstrap_url(d->options, &d->prefs) != NULL)
         repository(d);
     authorities(d);
 }

@@ -44,7 +44,7 @@ static bool check_given(const struct value *given, const char *path, struct err 
         {"machine_type", VALUE_STRING},   {"hardware_uuid", VALUE_STRING},
         {"script_results", VALUE_DICT},   {"date", VALUE_DATE},
         {"tz_offset_seconds", VALUE_INT}, {"available_disk_space_kb", VALUE_INT},
-        {"conditions", VALUE_DICT},
+        {"conditions", VALUE_DICT},       {"console_user", VALUE_STRING},
     };
     enum { KNOWN = sizeof known / sizeof known[0] };
     const char *names[KNOWN + 1];
@@ -148,6 +148,7 @@ bool facts_load(struct arena *a, const struct options *o, const struct target *t
     f->x86_64_capable = strcmp(f->arch, "x86_64") == 0;
     f->disk_kb = props_int(g, "available_disk_space_kb", -1);
     f->script_results = props_dict(g, "script_results");
+    f->console_user = t->live ? NULL : props_str(g, "console_user");
     os_realtime(&f->now, &ms);
     (void)value_date(value_get(g, "date"), &f->now);
     f->tz_offset_s = value_int(value_get(g, "tz_offset_seconds"), &n) ? (long)n : local_offset(f->now);

@@ -18,9 +18,10 @@ struct facts {
     const char *darwin_version, *munki_version, *product_name;
     const char *hardware_id; /* names the machine, for our state: hardware UUID, else its serial */
     bool x86_64_capable;
-    time_t now;                         /* true UTC: facts' date, else the clock at the start */
-    long tz_offset_s;                   /* east of UTC */
-    int64_t disk_kb;                    /* facts' available_disk_space_kb, or -1: ask the volume */
+    time_t now;               /* true UTC: facts' date, else the clock at the start */
+    long tz_offset_s;         /* east of UTC */
+    int64_t disk_kb;          /* facts' available_disk_space_kb, or -1: ask the volume */
+    const char *console_user; /* of another target: who is at its desktop, "" nobody; NULL: not known */
     const struct value *script_results; /* or NULL */
     const struct value *machine_info;   /* report: facts before conditions, without applications */
     const struct value *given;          /* the facts file, or NULL */

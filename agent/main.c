@@ -94,6 +94,7 @@ int main(int argc, char **argv)
     struct arena *a = arena_open();
     if (!options_parse(a, argc, argv, commands, &o, &c, &rest, &e)) {
         fprintf(stderr, "daybreak: %s\n", e.text);
+        arena_free(a);
         return EXIT_USAGE;
     }
     int code = EXIT_DONE;

@@ -24,6 +24,7 @@ enum option_id {
     OPT_PREFS,
     OPT_REPO,
     OPT_ID,
+    OPT_BOOTSTRAP,
     OPT_SCRIPTS,
     OPT_TOOLS,
     OPT_CLOCK,
@@ -63,6 +64,7 @@ static const struct option all_options[] = {
     {"prefs", 0, "FILE", OPTIONS_TARGET, OPT_PREFS},
     {"repo", 0, "URL", OPTIONS_TARGET, OPT_REPO},
     {"id", 0, "ID", OPTIONS_TARGET, OPT_ID},
+    {"bootstrap", 0, "URL", OPTIONS_TARGET, OPT_BOOTSTRAP},
     {"scripts", 0, "run|skip", OPTIONS_TARGET, OPT_SCRIPTS},
     {"tools", 0, "DIR", OPTIONS_TARGET, OPT_TOOLS},
     {"clock", 0, "SOCKET", OPTIONS_TARGET, OPT_CLOCK},
@@ -231,11 +233,12 @@ static bool apply(struct arena *a, struct options *o, const struct option *opt, 
     case OPT_CLOCK:
         return absolute(a, opt->name, value, &o->clock, e);
     case OPT_REPO:
+    case OPT_BOOTSTRAP:
         if (!text_starts(value, "https://") && !text_starts(value, "http://") &&
             !text_starts(value, "file://"))
-            return err_set(e, ERR_USAGE, CAUSE_NONE, "--repo %s: a URL with https, http or file is needed",
-                           value);
-        o->repo = value;
+            return err_set(e, ERR_USAGE, CAUSE_NONE, "--%s %s: a URL with https, http or file is needed",
+                           opt->name, value);
+        *(opt->id == OPT_REPO ? &o->repo : &o->bootstrap) = value;
         break;
     case OPT_ID:
         if (value[0] == '\0')
@@ -385,6 +388,8 @@ static bool judge(struct options *o, const struct options_command *c, struct err
         return err_set(e, ERR_USAGE, CAUSE_NONE, "--clock is for targets other than /: give --root DIR");
     if (o->checkonly && o->installonly)
         return err_set(e, ERR_USAGE, CAUSE_NONE, "--checkonly and --installonly exclude each other");
+    if (o->repo != NULL && o->bootstrap != NULL)
+        return err_set(e, ERR_USAGE, CAUSE_NONE, "--repo and --bootstrap exclude each other");
     if (o->dry_run && (o->checkonly || o->installonly))
         return err_set(e, ERR_USAGE, CAUSE_NONE, "--dry-run excludes --checkonly and --installonly");
     if (o->quiet && o->verbosity > 0)

@@ -12,17 +12,18 @@ struct options {
     bool help, version;  /* --help, --version; then nothing else was judged */
 
     /* the target and where its configuration comes from */
-    const char *root;   /* absolute, without trailing slash but for "/" itself; default "/" */
-    bool root_given;    /* --root was there */
-    bool live;          /* root is "/" and this is macOS: Apple's tools may be asked about the machine */
-    const char *facts;  /* --facts FILE, or NULL */
-    const char *prefs;  /* --prefs FILE, or NULL */
-    const char *repo;   /* --repo URL, or NULL */
-    const char *id;     /* --id ID, or NULL; never empty */
-    const char *tools;  /* --tools DIR, absolute, or NULL; only with another root than "/" */
-    const char *clock;  /* --clock SOCKET, absolute, or NULL; only with another root than "/" */
-    bool run_scripts;   /* --scripts run|skip; default: run for "/", skip elsewhere */
-    bool scripts_given; /* --scripts was there */
+    const char *root;      /* absolute, without trailing slash but for "/" itself; default "/" */
+    bool root_given;       /* --root was there */
+    bool live;             /* root is "/" and this is macOS: Apple's tools may be asked about the machine */
+    const char *facts;     /* --facts FILE, or NULL */
+    const char *prefs;     /* --prefs FILE, or NULL */
+    const char *repo;      /* --repo URL, or NULL */
+    const char *id;        /* --id ID, or NULL; never empty */
+    const char *bootstrap; /* --bootstrap URL, or NULL; never with repo */
+    const char *tools;     /* --tools DIR, absolute, or NULL; only with another root than "/" */
+    const char *clock;     /* --clock SOCKET, absolute, or NULL; only with another root than "/" */
+    bool run_scripts;      /* --scripts run|skip; default: run for "/", skip elsewhere */
+    bool scripts_given;    /* --scripts was there */
 
     /* what is said, and where */
     bool json;
@@ -50,7 +51,7 @@ struct options {
 
 /* Which options a command takes besides --help, --version, -v, -q and --json: a set of these. */
 enum {
-    OPTIONS_TARGET = 1 << 0, /* --root --facts --prefs --repo --id --scripts --tools --clock */
+    OPTIONS_TARGET = 1 << 0, /* --root --facts --prefs --repo --id --bootstrap --scripts --tools --clock */
     OPTIONS_CHECK = 1 << 1,  /* --output */
     OPTIONS_RUN = 1 << 2,    /* --auto --checkonly … */
     OPTIONS_STATUS = 1 << 3,

@@ -56,7 +56,7 @@ const struct prefkey prefkeys_table[] = {
     INTEGER("RepoMinimumVersion", PREFKEY_TRUSTED | PREFKEY_LATER, NONE, "0", NULL, 0, INT64_MAX),
     KEY("RepoRequireSigned", PREFKEY_BOOL, PREFKEY_TRUSTED, F(repo_require_signed), "false", NULL),
     KEY("MirrorURLs", PREFKEY_STRINGS, 0, F(mirrors), NULL, NULL),
-    KEY("BootstrapURL", PREFKEY_URL, PREFKEY_LATER, F(bootstrap_url), NULL, NULL),
+    KEY("BootstrapURL", PREFKEY_URL, 0, F(bootstrap_url), NULL, NULL),
     KEY("AllowInsecureRepo", PREFKEY_BOOL, PREFKEY_TRUSTED, F(allow_insecure_repo), "false", NULL),
     KEY("AllowMissingHash", PREFKEY_BOOL, PREFKEY_TRUSTED, F(allow_missing_hash), "false", NULL),
     KEY("Middleware", PREFKEY_PATH, PREFKEY_TRUSTED, F(middleware), NULL, NULL),

@@ -587,6 +587,7 @@ bool prefs_load(struct arena *a, const struct options *o, int root, struct loop 
         return false;
     override_option(a, p, "SoftwareRepoURL", o->repo);
     override_option(a, p, "ClientIdentifier", o->id);
+    override_option(a, p, "BootstrapURL", o->bootstrap);
     for (size_t i = 0; i < prefkeys_count; i++)
         if (prefkeys_table[i].field != PREFKEY_NO_FIELD &&
             (p->entries[i].value != NULL || prefkeys_table[i].type == PREFKEY_STRINGS))

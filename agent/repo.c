@@ -7,6 +7,7 @@
 
 #include "agent/middleware.h"
 #include "agent/network.h"
+#include "agent/repo_bootstrap.h"
 #include "agent/repourl.h"
 #include "agent/validators.h"
 #include "core/crypto.h"
@@ -48,7 +49,7 @@ struct repo {
     const struct prefs *prefs;
     const struct facts *facts;
     const struct target *target;
-    bool offline;
+    bool offline, bootstrap;
     struct network network;
     struct keychain keychain;
     struct fetch *fetch;
@@ -103,8 +104,10 @@ static bool may_trust(struct repo *r, struct err *e)
             return err_set(e, ERR_TRUST, CAUSE_NONE,
                            "%s: %ss over plain http are refused: use https (or AllowInsecureRepo in managed "
                            "preferences)",
-                           shown, kinds[k].word);
-        log_warn("%s: %ss come over plain http: anybody on the way can change them", shown, kinds[k].word);
+                           shown, r->bootstrap ? "bootstrap file" : kinds[k].word);
+        if (!r->bootstrap || k == MANIFEST)
+            log_warn("%s: %ss come over plain http: anybody on the way can change them", shown,
+                     r->bootstrap ? "bootstrap file" : kinds[k].word);
     }
     return true;
 }
@@ -123,8 +126,13 @@ struct repo *repo_open(struct arena *a, struct loop *l, const struct options *o,
     r->network = (struct network){a, l, o, p, f, t, &r->keychain};
     r->bases[MANIFEST] = repourl_base(a, p, p->manifest_url, kinds[MANIFEST].folder);
     r->bases[CATALOG] = repourl_base(a, p, p->catalog_url, kinds[CATALOG].folder);
+    const char *bootstrap = repo_bootstrap_url(o, p);
+    r->bootstrap = bootstrap != NULL;
+    if (r->bootstrap)
+        r->bases[MANIFEST] = r->bases[CATALOG] = bootstrap;
     if (r->bases[MANIFEST] != NULL)
-        fetch_show(r->shown, sizeof r->shown, p->repo_url != NULL ? p->repo_url : r->bases[MANIFEST]);
+        fetch_show(r->shown, sizeof r->shown,
+                   p->repo_url != NULL && !r->bootstrap ? p->repo_url : r->bases[MANIFEST]);
     if (!may_trust(r, e))
         return NULL;
     if (offline)
@@ -172,6 +180,27 @@ const struct network *repo_network(const struct repo *r)
 struct fetch *repo_session(struct repo *r)
 {
     return r->fetch;
+}
+
+const char *repo_home(const struct repo *r)
+{
+    return r->bootstrap ? r->bases[MANIFEST] : NULL;
+}
+
+bool repo_is_bootstrap(const struct repo *r)
+{
+    return r->bootstrap;
+}
+
+const struct bootstrap *repo_bootstrap(struct repo *r, struct err *e)
+{
+    const struct repo_bootstrap_place place = {.a = r->a,
+                                               .url = r->bases[MANIFEST],
+                                               .shown = r->shown,
+                                               .session = r->fetch,
+                                               .data = r->target->data,
+                                               .keep = !r->options->dry_run};
+    return repo_bootstrap_load(&place, e);
 }
 
 enum repo_trust repo_trust(const struct repo *r)

@@ -17,6 +17,7 @@
 
 struct repo;
 struct network;
+struct bootstrap;
 
 enum repo_trust { REPO_TRUST_FILE, REPO_TRUST_TLS, REPO_TRUST_HTTP };
 
@@ -37,9 +38,19 @@ CHECKED bool repo_primary(struct repo *r, const char **name, const struct value 
 CHECKED bool repo_manifest(struct repo *r, const char *name, const struct value **dict, struct err *e);
 CHECKED bool repo_catalog(struct repo *r, const char *name, const struct outline **items, struct err *e);
 
+/* --- repo_bootstrap.c: a bootstrap.json instead of manifests and catalogs --- */
+
+/* Where it is: --bootstrap, else BootstrapURL, unless --repo names a repository. NULL: there is none. */
+const char *repo_bootstrap_url(const struct options *o, const struct prefs *p);
+bool repo_is_bootstrap(const struct repo *r); /* then repo_primary, _manifest and _catalog are not for it */
+/* Fetch it, decode it, keep it as BOOTSTRAP_NAME in ManagedInstallDir (dry_run: not); offline: what is kept.
+ * Errors as of a manifest; a message begins "bootstrap.json ". */
+const struct bootstrap *repo_bootstrap(struct repo *r, struct err *e);
+
 /* The URLs of an item's package in the order to try them, NULL at the end: PackageCompleteURL; else
  * PackageURL of the pkginfo, or the repository's, with the location; then daybreak.urls; then MirrorURLs
- * with "pkgs/" and the location. NULL when the pkginfo names none. */
+ * with "pkgs/" and the location (mirrors are of the repository: not for items of a bootstrap.json). NULL when
+ * the pkginfo names none. */
 const char *const *repo_package_urls(struct repo *r, struct arena *a, const struct pkginfo *p,
                                      bool uninstaller);
 
@@ -47,9 +58,10 @@ const char *const *repo_package_urls(struct repo *r, struct arena *a, const stru
 void repo_renew_network(struct repo *r);
 const struct network *repo_network(const struct repo *r); /* as long as the arena */
 struct fetch *repo_session(struct repo *r);               /* for downloads into Cache */
-enum repo_trust repo_trust(const struct repo *r);         /* by the URL manifests come from */
-const char *repo_trust_name(enum repo_trust t);           /* "file", "tls", "http": status.json's trust */
-const char *repo_show(const struct repo *r); /* the repository's URL for messages, without credentials */
+const char *repo_home(const struct repo *r); /* a bootstrap.json's URL: its items may lie anywhere; or NULL */
+enum repo_trust repo_trust(const struct repo *r); /* by the URL manifests come from */
+const char *repo_trust_name(enum repo_trust t);   /* "file", "tls", "http": status.json's trust */
+const char *repo_show(const struct repo *r);      /* the repository's URL for messages, without credentials */
 
 /* Remove cached manifests and catalogs whose names are not in the NULL-ended lists (SelfServeManifest and
  * keep, a local-only manifest or NULL, stay). Failures are logged. */

@@ -102,7 +102,8 @@ const char *const *repourl_package(struct arena *a, const struct prefs *p, const
 {
     const char *location = uninstaller ? item->uninstaller_location : item->location;
     const char *own = item->package_url != NULL ? item->package_url : p->package_url;
-    size_t mirrors = count_of(p->mirrors), more = uninstaller ? 0 : value_count(item->urls), n = 0;
+    size_t mirrors = item->bootstrap != NULL ? 0 : count_of(p->mirrors),
+           more = uninstaller ? 0 : value_count(item->urls), n = 0;
     const char **urls = arena_array(a, 2 + more + mirrors, sizeof *urls);
     bool usable = location != NULL && location[0] != '\0' && !climbs(location);
     const char *base = usable ? repourl_base(a, p, own, "pkgs") : NULL;

@@ -283,9 +283,13 @@ static int install_all(struct run *r)
     run_rows(r);
     write_report(r, true);
     run_restart_owed(r);
-    progress_phase(s->progress, "setup");
-    run_download_all(r);
-    for (int i = 0; i < r->count && !run_stopped(r); i++) {
+    if (decide_is_bootstrap(r->decide)) {
+        run_bootstrap(r);
+    } else {
+        progress_phase(s->progress, "setup");
+        run_download(r, 0, r->count);
+    }
+    for (int i = 0; i < r->count && !run_stopped(r) && !decide_is_bootstrap(r->decide); i++) {
         if (r->rows[i].session) {
             progress_phase(s->progress, "session"); /* said once: session rows stand together */
         }
@@ -338,6 +342,7 @@ static int work(struct run *r)
                               .target = &s->target,
                               .prefs = &s->prefs,
                               .facts = &s->facts,
+                              .journal = s->journal,
                               .offline = o->installonly};
     if (s->prefs.run_deadline_s > 0) {
         r->deadline_timer = loop_after(s->loop, (uint64_t)s->prefs.run_deadline_s * 1000, on_deadline, r);
@@ -362,7 +367,7 @@ static int work(struct run *r)
         }
     }
     r->plan = run_wait_plan(r, &e);
-    if (r->plan != NULL && o->installonly) {
+    if (r->plan != NULL && o->installonly && !decide_is_bootstrap(r->decide)) {
         r->plan = pending_plan(s->arena, decide_repo(r->decide), s->target.data, r->plan, &e);
     }
     report_facts(r);

@@ -4,6 +4,7 @@
 #include "agent/run.h"
 #include "agent/session.h"
 #include "installer/console.h"
+#include "manifests/bootstrap.h"
 
 enum run_download { RUN_NO_DOWNLOAD, RUN_FETCHING, RUN_FETCHED, RUN_NOT_FETCHED };
 
@@ -19,6 +20,11 @@ struct run_row { /* one item of the plan that is worked on */
     int64_t kb_per_second;
     struct err failure; /* of the download */
     bool over;          /* final */
+
+    /* of a bootstrap.json */
+    uint64_t began_ms;     /* of the step */
+    int code;              /* what a script exited with */
+    struct script *script; /* it is at work, and nobody waits for it */
 };
 
 struct run {
@@ -50,10 +56,28 @@ bool run_user_there(struct run *r, struct run_row *row);
 bool run_wait_munki(struct run *r, struct run_row *row);
 
 /* --- run_item.c: one item, from its gates to its evidence --- */
-void run_download_all(struct run *r); /* start every download, in plan order */
+/* Start the downloads of the rows from on, up to to, in plan order. */
+void run_download(struct run *r, int from, int to);
 void run_row_work(struct run *r, struct run_row *row);
 void run_row_cancel(struct run *r, struct run_row *row);
 bool run_has_profile(struct run *r, const char *identifier);
+
+/* The step of row has ended (ok, or *e): its outcome is judged, journaled, reported. */
+void run_row_finish(struct run *r, struct run_row *row, bool ok, const struct install_outcome *out,
+                    const struct err *e);
+void run_row_block(struct run *r, struct run_row *row, const char *why);
+
+/* --- run_evidence.c --- */
+bool run_evidence(struct run *r, struct run_row *row, bool something_ran);
+
+/* --- run_bootstrap.c: all items of a bootstrap.json, in place of run_row_work for each --- */
+void run_bootstrap(struct run *r);
+/* Of a file that is there already: may it be used without a hash? */
+CHECKED bool run_bootstrap_allowed(const struct run *r, const struct run_row *row, struct err *e);
+/* donotwait: start the script of row and say so by true (row->script; NULL: *out and *e say why not). */
+bool run_bootstrap_starts(struct run *r, struct run_row *row, int package, struct install_outcome *out,
+                          struct err *e);
+int run_bootstrap_working(const struct run *r); /* how many scripts go on meanwhile */
 
 /* --- run_wait.c: what an automatic run waits for; a technician's never does --- */
 void run_wait_turn(struct run *r);

@@ -10,9 +10,7 @@
 #include "installer/profile.h"
 #include "installer/system.h"
 
-#define EVIDENCE_WAIT_MS 30000
-#define EVIDENCE_STEP_MS 1000
-#define MAX_ATTEMPTS     3
+#define MAX_ATTEMPTS 3
 
 bool run_stopped(const struct run *r)
 {
@@ -74,13 +72,16 @@ static bool wants_package(const struct run_row *row)
         return row->pkg->uninstall_method != NULL &&
                strcmp(row->pkg->uninstall_method, "uninstall_package") == 0;
     }
+    if (row->pkg->bootstrap != NULL && row->pkg->location == NULL) {
+        return false; /* what is there already is meant */
+    }
     return row->pkg->kind != KIND_NOPKG && row->pkg->kind != KIND_UNSUPPORTED &&
            row->pkg->kind != KIND_STARTOSINSTALL;
 }
 
-void run_download_all(struct run *r)
+void run_download(struct run *r, int from, int to)
 {
-    for (int i = 0; i < r->count; i++) {
+    for (int i = from; i < to; i++) {
         struct run_row *row = &r->rows[i];
         if (!row->over && wants_package(row)) {
             struct cache_want want = {.pkg = row->pkg,
@@ -123,9 +124,17 @@ static void fail(struct run *r, struct run_row *row, const char *step, const str
 
 static void block(struct run *r, struct run_row *row, const struct run_row *by)
 {
+    run_row_block(r, row, arena_printf(r->s->arena, "needs %s, which failed in this run", shown(by->pkg)));
+}
+
+static void drop_download(struct run_row *row);
+
+void run_row_block(struct run *r, struct run_row *row, const char *why)
+{
     struct err e;
+    drop_download(row);
     row->over = true;
-    err_set(&e, ERR_INTERNAL, CAUSE_DEPENDENCY, "needs %s, which failed in this run", shown(by->pkg));
+    err_set(&e, ERR_INTERNAL, CAUSE_DEPENDENCY, "%s", why);
     log_warn("%s", e.text);
     report_warning(r->s->report, arena_printf(r->s->arena, "%s: %s", shown(row->pkg), e.text));
     journal_it(r, row, JOURNAL_BLOCKED, e.text);
@@ -276,55 +285,6 @@ static int open_package(struct run *r, struct run_row *row, struct err *e)
     return cache_open_proved(decide_cache(r->decide), row->pkg, row->removal, e);
 }
 
-/* Of a removal: is a package still there that was to go? A package that others share was never to go. */
-static bool receipts_there(struct detect *d, const struct run_row *row)
-{
-    const struct pkginfo *p = row->pkg;
-    const struct value *packages = props_strings(row->entry, "packages");
-    for (size_t i = 0; i < value_count(packages); i++) {
-        if (detect_receipt_version(d, value_str(value_at(packages, i))) != NULL) {
-            return true;
-        }
-    }
-    if (packages != NULL || p->on_demand || p->uninstallcheck != NULL || p->installcheck != NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < p->receipts_count; i++) {
-        if (!p->receipts[i].optional && p->receipts[i].id != NULL &&
-            detect_receipt_version(d, p->receipts[i].id) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool there(struct run *r, const struct run_row *row)
-{
-    struct detect *d = decide_detect(r->decide);
-    detect_forget(d);
-    return row->removal ? detect_evidence(d, row->pkg) || receipts_there(d, row)
-                        : detect_installed(d, row->pkg) != PLAN_ABSENT;
-}
-
-/* Does the evidence say what it should? Asked again for a while, because vendors finish in the background;
- * where nothing was executed nobody does. */
-static bool evidence(struct run *r, struct run_row *row, bool something_ran)
-{
-    uint64_t until = loop_now(r->s->loop) + EVIDENCE_WAIT_MS;
-    for (;;) {
-        if (there(r, row) != row->removal) {
-            return true;
-        }
-        if (!something_ran || loop_now(r->s->loop) >= until || loop_stops(r->s->loop, NULL) > 0) {
-            return false;
-        }
-        uint64_t next = loop_now(r->s->loop) + EVIDENCE_STEP_MS;
-        while (loop_now(r->s->loop) < next && loop_stops(r->s->loop, NULL) == 0) {
-            loop_turn(r->s->loop, next - loop_now(r->s->loop));
-        }
-    }
-}
-
 static void conclude(struct run *r, struct run_row *row, const struct install_outcome *out)
 {
     struct err e;
@@ -335,7 +295,7 @@ static void conclude(struct run *r, struct run_row *row, const struct install_ou
     const char *reason = out->scripts_skipped     ? "scripts skipped"
                          : out->reason[0] != '\0' ? out->reason
                                                   : NULL;
-    bool verified = verifiable && evidence(r, row, scripts && r->s->options->run_scripts);
+    bool verified = verifiable && run_evidence(r, row, scripts && r->s->options->run_scripts);
     if (verifiable && !verified && !out->scripts_skipped) {
         const char *why = row->removal ? "it is still there" : detect_reason(decide_detect(r->decide), p);
         err_set(&e, ERR_INTERNAL, CAUSE_POSTCONDITION, "the installer reported success, but %s",
@@ -354,86 +314,123 @@ static void conclude(struct run *r, struct run_row *row, const struct install_ou
     }
 }
 
-/* The journal forgets the children of this step; they have ended. */
+/* The journal forgets the children of this step; they have ended, unless a script goes on meanwhile. */
 static void children_gone(struct run *r)
 {
     struct err e;
-    if (!journal_children_gone(r->s->journal, &e)) {
+    if (run_bootstrap_working(r) == 0 && !journal_children_gone(r->s->journal, &e)) {
         log_warn("%s", e.text);
     }
+}
+
+/* Is the file in Cache another item's too? Then it stays. */
+static bool needed_again(const struct run *r, const struct run_row *row, const char *name)
+{
+    for (const struct run_row *later = row + 1; later < r->rows + r->count; later++) {
+        const char *other =
+            wants_package(later) && !later->over
+                ? cache_name(later->removal ? later->pkg->uninstaller_location : later->pkg->location)
+                : NULL;
+        if (other != NULL && strcmp(other, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *package_name(const struct run_row *row)
+{
+    const char *location = row->removal ? row->pkg->uninstaller_location : row->pkg->location;
+    return wants_package(row) ? cache_name(location) : NULL;
+}
+
+void run_row_finish(struct run *r, struct run_row *row, bool ok, const struct install_outcome *out,
+                    const struct err *e)
+{
+    struct session *s = r->s;
+    const char *name = package_name(row);
+    struct report_result result = {.pkg = row->pkg,
+                                   .removal = row->removal,
+                                   .unattended = row->removal ? row->pkg->unattended_uninstall
+                                                              : row->pkg->unattended_install,
+                                   .seconds = (int64_t)((loop_now(s->loop) - row->began_ms) / 1000),
+                                   .kb_per_second = row->kb_per_second,
+                                   .signature = out->signature.status,
+                                   .team_id = out->signature.team_id};
+    if (out->signature.status[0] != '\0')
+        log_info("signature %s: %s", out->signature.status, out->signature.why);
+    row->code = out->code;
+    if (ok) {
+        conclude(r, row, out);
+        ok = progress_now(s->progress)->items[row->index].state == STATE_SUCCESS;
+        result.status = ok ? 0 : -1;
+        if (ok && name != NULL && !needed_again(r, row, name) &&
+            !(row->pkg->precache && row->pkg->on_demand)) {
+            cache_remove(decide_cache(r->decide), name);
+        }
+    } else {
+        result.status = out->code != 0 ? out->code : -1;
+        fail(r, row, out->step[0] != '\0' ? out->step : "install", e);
+    }
+    report_result(s->report, &result);
+}
+
+/* Nothing of it was executed. Of a script that ends what is known of it: the next run may execute it. */
+static void skipped(struct run *r, struct run_row *row)
+{
+    struct err e;
+    row->over = true;
+    if (row->pkg->kind != KIND_SCRIPT) {
+        journal_it(r, row, JOURNAL_OK, NULL);
+    } else if (!journal_reset(r->s->journal, row->pkg->name, &e)) {
+        log_warn("%s", e.text);
+    }
+    progress_item(r->s->progress, row->index, STATE_SKIPPED, "scripts skipped");
 }
 
 static void step(struct run *r, struct run_row *row)
 {
     struct session *s = r->s;
+    const struct pkginfo *p = row->pkg;
     struct install_outcome out = {.end = INSTALL_OK};
     struct err e = {.kind = ERR_NONE};
     int package = -1;
-    uint64_t began;
-    const char *location = row->removal ? row->pkg->uninstaller_location : row->pkg->location;
-    const char *name = wants_package(row) ? cache_name(location) : NULL;
+    bool ok;
+    if (!run_bootstrap_allowed(r, row, &e)) {
+        fail(r, row, "verify", &e);
+        return;
+    }
     if (wants_package(row) && (package = open_package(r, row, &e)) < 0) {
         fail(r, row, "verify", &e);
         return;
     }
-    if (!journal_intent(s->journal, row->pkg->name, row->pkg->version, row->removal, &e)) {
+    if (!journal_intent(s->journal, p->name, p->version, row->removal, &e)) {
         fail(r, row, "journal", &e);
         goto out;
     }
-    log_info("%s %s %s", row->removal ? "removing" : "installing", shown(row->pkg), row->pkg->version);
+    log_info("%s %s %s", row->removal ? "removing" : "installing", shown(p), p->version);
     progress_item(s->progress, row->index, STATE_INSTALLING, NULL);
     s->env.progress = on_install;
-    began = loop_now(s->loop);
-    bool ok = row->removal ? install_remove(&s->env, row->pkg, row->entry, package, name, &out, &e)
-                           : install_item(&s->env, row->pkg, package, name, &out, &e);
+    row->began_ms = loop_now(s->loop);
+    if (run_bootstrap_starts(r, row, package, &out, &e)) {
+        if (row->script == NULL) {
+            run_row_finish(r, row, false, &out, &e);
+        }
+        goto out;
+    }
+    ok = row->removal ? install_remove(&s->env, p, row->entry, package, package_name(row), &out, &e)
+                      : install_item(&s->env, p, package, package_name(row), &out, &e);
     children_gone(r);
-    if (ok && out.end == INSTALL_WAITING) {
-        if (row->critical) {
-            err_set(&e, ERR_TIMEOUT, CAUSE_PROFILE, "%s", out.reason);
-            fail(r, row, "profile", &e);
-        } else {
-            defer(r, row, arena_strdup(s->arena, out.reason));
-        }
-        goto out;
-    }
-    if (ok && out.end == INSTALL_SKIPPED_SCRIPTS) {
-        row->over = true;
-        journal_it(r, row, JOURNAL_OK, NULL);
-        progress_item(s->progress, row->index, STATE_SKIPPED, "scripts skipped");
-        goto out;
-    }
-    struct report_result result = {.pkg = row->pkg,
-                                   .removal = row->removal,
-                                   .unattended = row->removal ? row->pkg->unattended_uninstall
-                                                              : row->pkg->unattended_install,
-                                   .seconds = (int64_t)((loop_now(s->loop) - began) / 1000),
-                                   .kb_per_second = row->kb_per_second,
-                                   .signature = out.signature.status,
-                                   .team_id = out.signature.team_id};
-    if (out.signature.status[0] != '\0')
-        log_info("signature %s: %s", out.signature.status, out.signature.why);
-    if (ok) {
-        conclude(r, row, &out);
-        ok = progress_now(s->progress)->items[row->index].state == STATE_SUCCESS;
-        result.status = ok ? 0 : -1;
-        if (ok && name != NULL) {
-            bool again = false; /* a later item may be served from the same file */
-            for (struct run_row *later = row + 1; later < r->rows + r->count; later++) {
-                const char *other =
-                    wants_package(later) && !later->over
-                        ? cache_name(later->removal ? later->pkg->uninstaller_location : later->pkg->location)
-                        : NULL;
-                again = again || (other != NULL && strcmp(other, name) == 0);
-            }
-            if (!again && !(row->pkg->precache && row->pkg->on_demand)) {
-                cache_remove(decide_cache(r->decide), name);
-            }
-        }
+    if (ok && out.end == INSTALL_WAITING && row->critical) {
+        err_set(&e, ERR_TIMEOUT, CAUSE_PROFILE, "%s", out.reason);
+        fail(r, row, "profile", &e);
+    } else if (ok && out.end == INSTALL_WAITING) {
+        defer(r, row, arena_strdup(s->arena, out.reason));
+    } else if (ok && out.end == INSTALL_SKIPPED_SCRIPTS) {
+        skipped(r, row);
     } else {
-        result.status = out.code != 0 ? out.code : -1;
-        fail(r, row, out.step[0] != '\0' ? out.step : "install", &e);
+        run_row_finish(r, row, ok, &out, &e);
     }
-    report_result(s->report, &result);
 out:
     if (package >= 0) {
         close(package);

@@ -109,8 +109,9 @@ static void order(struct run *r)
 
 static const char *kind_name(const struct pkginfo *p)
 {
-    static const char *const names[] = {"package", "copy",           "stage_os_installer", "nopkg",
-                                        "profile", "startosinstall", "unsupported"};
+    static const char *const names[] = {"package", "copy",    "stage_os_installer",
+                                        "nopkg",   "profile", "startosinstall",
+                                        "script",  "file",    "unsupported"};
     return names[p->kind];
 }
 
@@ -200,7 +201,8 @@ void run_rows(struct run *r)
             items[n] = face(r, plan->present[i]);
             items[n].state = STATE_SKIPPED;
             items[n].verified = true;
-            items[n++].reason = "already installed";
+            items[n++].reason =
+                plan->present_reasons != NULL ? plan->present_reasons[i] : "already installed";
         }
     }
     for (size_t i = 0; i < plan->item_count; i++) {
@@ -246,7 +248,9 @@ void run_rows(struct run *r)
         items[n++] = (struct progress_item){
             .name = broken[i].name, .version = broken[i].version, .kind = "package", .stage = "setup"};
     }
-    order(r);
+    if (!decide_is_bootstrap(r->decide)) { /* a bootstrap.json has an order of its own */
+        order(r);
+    }
     for (int i = 0; i < r->count; i++) {
         items[r->rows[i].index].stage = r->rows[i].session ? "session" : "setup";
     }

@@ -42,6 +42,11 @@ const struct console *run_console(struct run *r)
     struct arena *a = arena_open();
     struct console now;
     console_ask(a, s->loop, s->options->tools, s->target.live, &now);
+    if (s->facts.console_user != NULL) { /* of another target, as --facts has it */
+        now.state = s->facts.console_user[0] != '\0' ? CONSOLE_USER : CONSOLE_NOBODY;
+        now.name = s->facts.console_user;
+        now.home = arena_printf(a, "/Users/%s", now.name);
+    }
     if (now.state == CONSOLE_USER && is_running(r, SETUP_PROGRAM)) {
         now.state = CONSOLE_SETUP;
     }

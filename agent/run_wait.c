@@ -43,12 +43,18 @@ void run_wait_turn(struct run *r)
     progress_wait(s->progress, NULL);
 }
 
+static bool configured(const struct session *s)
+{
+    return s->prefs.repo_url != NULL || s->prefs.manifest_url != NULL ||
+           repo_bootstrap_url(s->options, &s->prefs) != NULL;
+}
+
 /* What is missing, or NULL. */
 static const char *missing(struct session *s)
 {
     struct stat st;
     struct err e;
-    if (s->prefs.repo_url == NULL && s->prefs.manifest_url == NULL)
+    if (!configured(s))
         return "preferences: SoftwareRepoURL is set in no domain";
     if (!s->prefs.managed_seen && files_stat(s->target.state, SEEN, &st, &e))
         return "preferences: the profile that was here is gone";
@@ -72,7 +78,7 @@ bool run_wait_preferences(struct run *r, struct err *e)
     progress_wait(s->progress, NULL);
     if (s->prefs.managed_seen && !files_replace(s->target.state, SEEN, "", 0, 0644, FILES_LAZY, &ignored))
         log_warn("%s", ignored.text);
-    if (!s->options->automatic || (what = missing(s)) == NULL || s->prefs.repo_url == NULL)
+    if (!s->options->automatic || (what = missing(s)) == NULL || !configured(s))
         return true; /* no repository at all: the next step says so */
     return err_set(
         e, ERR_TIMEOUT, CAUSE_PROFILE,

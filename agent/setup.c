@@ -2,7 +2,10 @@
  * needs facts. */
 #include "agent/setup.h"
 
+#include "core/files.h"
 #include "core/log.h"
+
+#include <unistd.h>
 
 void setup_complain(const struct err *e)
 {
@@ -16,6 +19,17 @@ static int complain(const struct err *e, int code)
 {
     setup_complain(e);
     return code;
+}
+
+/* What is remembered, of whoever ran here; a check has no state folder of its own open. */
+static struct journal *remembered(const struct setup *s)
+{
+    struct err e;
+    int state = files_dir(s->target.root, TARGET_STATE, false, 0, &e);
+    struct journal *j = journal_peek(state, s->facts.hardware_id);
+    if (state >= 0)
+        close(state);
+    return j;
 }
 
 int setup_open(struct setup *s, const struct options *o, enum target_use use, bool offline)
@@ -35,11 +49,13 @@ int setup_open(struct setup *s, const struct options *o, enum target_use use, bo
         return complain(&e, use == TARGET_READ ? EXIT_PREFLIGHT : EXIT_DIRECTORIES);
     if (!facts_load(s->arena, o, &s->target, s->loop, &s->facts, &e))
         return complain(&e, EXIT_USAGE);
+    s->journal = remembered(s);
     const struct decide_config config = {.loop = s->loop,
                                          .options = o,
                                          .target = &s->target,
                                          .prefs = &s->prefs,
                                          .facts = &s->facts,
+                                         .journal = s->journal,
                                          .offline = offline};
     s->decide = decide_open(s->arena, &config, &e);
     return s->decide != NULL ? 0 : complain(&e, decide_exit_code(&e));
@@ -48,6 +64,7 @@ int setup_open(struct setup *s, const struct options *o, enum target_use use, bo
 void setup_close(struct setup *s)
 {
     decide_free(s->decide);
+    journal_free(s->journal);
     target_close(&s->target);
     loop_free(s->loop);
     arena_free(s->arena);

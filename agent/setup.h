@@ -9,6 +9,7 @@ struct setup {
     struct target target;
     struct prefs prefs;
     struct facts facts;
+    struct journal *journal; /* as it stands, for questions */
     struct decide *decide;
 };
 

@@ -49,6 +49,8 @@ struct child;
 struct child *child_start(struct loop *l, const struct child_spec *spec, struct err *e);
 bool child_done(const struct child *c);
 void child_kill(struct child *c);
+/* Let go of one that goes on without us (a second signal came): it is not killed, and not heard any more. */
+void child_leave(struct child *c);
 /* Free a child that is done (its end is copied out), or kill, reap and free it. */
 void child_free(struct child *c, struct child_end *end);
 

@@ -31,7 +31,8 @@ static const struct {
     [CAUSE_HTTP_5XX] = {"http_5xx", "look at the server's own log; the next run tries again"},
     [CAUSE_STALL] = {"stall", "try a faster or steadier network; what arrived is kept for the next run"},
     [CAUSE_HASH] = {"hash",
-                    "the file differs from its catalog: run makecatalogs, or upload the package again"},
+                    "the file differs from what its catalog (or bootstrap.json) says: run makecatalogs, or "
+                    "put file and hash right"},
     [CAUSE_SIZE] =
         {"size",
          "the file is not as long as its catalog says: upload the package again, or run makecatalogs"},
@@ -57,7 +58,7 @@ static const struct {
                        "grant Daybreak Full Disk Access by an MDM profile for privacy preferences"},
     [CAUSE_TIMEOUT] = {"timeout", "raise the timeout, or find what the step is waiting for in the log"},
     [CAUSE_DEPENDENCY] = {"dependency",
-                          "repair the item that this one requires; this one then follows by itself"},
+                          "repair the item that this one waits for; this one then follows by itself"},
     [CAUSE_STOPPED] = {"stopped", "run again to continue: sudo /usr/local/daybreak/daybreak run"},
     [CAUSE_INTERNAL] = {"internal", "read the lines around it in /private/var/log/daybreak/daybreak.log"},
 };

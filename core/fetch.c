@@ -240,7 +240,7 @@ struct transfer *fetch_start(struct fetch *f, const struct fetch_request *r)
     t->r.have = NULL;
     t->v.length = -1;
     t->farthest = t->told = sink_have(r->to);
-    if (!fetch_place(urls[0], &t->home, NULL))
+    if (!fetch_place(r->home != NULL ? r->home : urls[0], &t->home, NULL))
         t->home = (struct fetch_place){.scheme = "none"}; /* and so no URL's */
     if (r->have != NULL && sink_have(r->to) > 0) {
         t->v = *r->have;

@@ -59,11 +59,14 @@ struct fetch_validator {
 
 struct fetch_request {
     const char *const *urls; /* tried in order (mirrors), NULL at the end */
+    const char *home; /* a URL whose host alone gets headers, password and certificate; NULL: the first's */
     struct sink *to;
     /* validator of the copy we have (conditional request), or of the part kept in the sink (resume with
      * If-Range), or NULL */
     const struct fetch_validator *have;
     bool proved;                /* its bytes are proved by a hash: plain http is acceptable */
+    unsigned attempts;          /* per URL, … */
+    uint64_t pause_ms;          /* … and the pause before each further one; 0: as the policy says */
     bool compress;              /* ask for Content-Encoding: only where no hash of the file is known */
     const char *const *headers; /* beside the policy's, copied; or NULL */
     const void *post;           /* what to POST, borrowed until the end; NULL: GET */

@@ -102,11 +102,11 @@ void fetch_transfer_failed(struct transfer *t, const struct err *why)
         t->farthest = have;
         t->attempt = 1;
     }
-    if (worth_a_try(&t->fault) && t->attempt < t->p->attempts) {
+    if (worth_a_try(&t->fault) && t->attempt < (t->r.attempts != 0 ? t->r.attempts : t->p->attempts)) {
         time_t wall = 0;
         int ms = 0;
         os_realtime(&wall, &ms);
-        t->wait_ms = fetch_reply_wait_ms(&t->reply, wall) + backoff(t);
+        t->wait_ms = fetch_reply_wait_ms(&t->reply, wall) + (t->r.pause_ms != 0 ? t->r.pause_ms : backoff(t));
         t->due = loop_now(t->loop) + t->wait_ms;
         t->state = WAITING;
         t->tell_retry = true;

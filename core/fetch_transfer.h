@@ -19,7 +19,7 @@ struct transfer {
     struct fetch_curl *curl;
     struct arena *memory;
     struct fetch_request r;  /* urls are ours, have is not used */
-    struct fetch_place home; /* of the first URL */
+    struct fetch_place home; /* whose credentials the session has */
     enum fetch_state state;
 
     struct fetch_validator copy; /* for a conditional request */

@@ -25,6 +25,10 @@
 #define LIMIT_SCRIPT_TEXT    (1 * LIMIT_MB)
 #define LIMIT_PREDICATE      (64 * LIMIT_KB)
 
+/* bootstrap.json */
+#define LIMIT_BOOTSTRAP       LIMIT_MB
+#define LIMIT_BOOTSTRAP_ITEMS 1000
+
 /* flat packages */
 #define LIMIT_TOC_STORED    (8 * LIMIT_MB)
 #define LIMIT_TOC           (32 * LIMIT_MB)

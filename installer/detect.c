@@ -8,6 +8,7 @@
 #include "core/limits.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "installer/bootitem.h"
 #include "installer/detect_internal.h"
 #include "installer/script.h"
 #include "manifests/version.h"
@@ -287,6 +288,12 @@ enum plan_state detect_installed(struct detect *d, const struct pkginfo *p)
         say(d, p, "OnDemand: never counts as installed");
         return PLAN_ABSENT;
     }
+    if (p->kind == KIND_FILE) {
+        char why[LIMIT_PATH + 64];
+        bool there = bootitem_is_there(d->c.loop, d->c.root, p, why, sizeof why);
+        say(d, p, "%s", why);
+        return there ? PLAN_THIS : PLAN_ABSENT;
+    }
     if (installcheck(d, p, &yes))
         return yes ? PLAN_THIS : PLAN_ABSENT;
     if (detect_version_script(d, p, &held))
@@ -406,7 +413,7 @@ bool detect_is_executable(struct detect *d, const char *path)
 bool detect_verifiable(struct detect *d, const struct pkginfo *p)
 {
     bool other = p->installs_count > 0 || p->receipts_count > 0 || p->kind == KIND_STAGE_OS ||
-                 p->kind == KIND_STARTOSINSTALL;
+                 p->kind == KIND_STARTOSINSTALL || (p->kind == KIND_FILE && p->hash);
     const struct value *told = told_of(d, p);
 
     if (p->on_demand)

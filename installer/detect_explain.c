@@ -121,6 +121,15 @@ void detect_explain(struct detect *d, const struct pkginfo *p, bool removal, det
         tell(&t, "OnDemand", "absent", "an item for every demand never counts as installed");
         t.decided = "OnDemand";
     }
+    if (p->kind == KIND_FILE && p->hash) {
+        bool there = detect_installed(d, p) != PLAN_ABSENT;
+        tell(&t, "file", there ? "installed" : "not installed", "%s", detect_reason(d, p));
+        return;
+    }
+    if (p->bootstrap && p->receipts_count == 0) { /* what we did is written down, and nowhere to be seen */
+        tell(&t, "nothing", "not asked", "a run of it leaves no evidence but what is remembered below");
+        return;
+    }
     if (removal)
         tell_check(&t, "uninstallcheck_script", "uninstallcheck", p->uninstallcheck, "installed",
                    "not installed");

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/os.h"
 #include "core/text.h"
+#include "installer/bootitem.h"
 #include "installer/copy.h"
 #include "installer/flatpkg.h"
 #include "installer/image.h"
@@ -17,6 +18,7 @@
 #include "installer/remove.h"
 #include "installer/script.h"
 #include "installer/worker.h"
+#include "manifests/bootstrap.h"
 #include <unistd.h>
 
 #define STEP_TIMEOUT_S 3600
@@ -99,6 +101,21 @@ static bool profile_payload(const struct install_env *env, const struct pkginfo 
     return ok;
 }
 
+static bool script_payload(const struct install_env *env, const struct pkginfo *p, int file, const char *name,
+                           struct install_outcome *out, struct err *e)
+{
+    (void)name;
+    return bootitem_script(env, p, file, out, e);
+}
+
+static bool file_payload(const struct install_env *env, const struct pkginfo *p, int file, const char *name,
+                         struct install_outcome *out, struct err *e)
+{
+    (void)name;
+    (void)out;
+    return bootitem_file(env, p, file, e);
+}
+
 struct kind {
     bool file; /* something is downloaded for it */
     bool (*payload)(const struct install_env *env, const struct pkginfo *p, int file, const char *name,
@@ -109,6 +126,7 @@ static const struct kind kinds[] = {
     [KIND_PACKAGE] = {true, package_payload}, [KIND_COPY] = {true, copy_payload},
     [KIND_STAGE_OS] = {true, copy_payload},   [KIND_NOPKG] = {false, no_payload},
     [KIND_PROFILE] = {true, profile_payload}, [KIND_STARTOSINSTALL] = {true, NULL},
+    [KIND_SCRIPT] = {false, script_payload},  [KIND_FILE] = {true, file_payload},
     [KIND_UNSUPPORTED] = {true, NULL},
 };
 
@@ -191,6 +209,8 @@ static bool profiles_there(const struct install_env *env, const struct pkginfo *
 static bool may_install(const struct pkginfo *p, int file, struct install_outcome *out, struct err *e)
 {
     out->code = -99;
+    if (p->bootstrap && p->bootstrap->refusal)
+        return err_set(e, ERR_REFUSED, p->bootstrap->refusal_cause, "%s", p->bootstrap->refusal);
     if (!kinds[p->kind].payload)
         return err_set(e, ERR_REFUSED, CAUSE_INSTALLER, "installer_type %s is not supported",
                        p->type ? p->type : "startosinstall");
@@ -241,7 +261,8 @@ bool install_item(const struct install_env *env, const struct pkginfo *p, int pa
         if (out->end == INSTALL_WAITING)
             return finish(true, out);
     }
-    if (p->kind == KIND_NOPKG && !env->run_scripts && (p->preinstall || p->postinstall)) {
+    if (!env->run_scripts &&
+        (p->kind == KIND_SCRIPT || (p->kind == KIND_NOPKG && (p->preinstall || p->postinstall)))) {
         out->end = INSTALL_SKIPPED_SCRIPTS;
         out->scripts_skipped = true;
         return finish(true, out);

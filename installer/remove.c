@@ -130,7 +130,7 @@ static bool own(struct owners *o, const char *path)
 {
     if (!o->collecting) {
         struct owned key = {path, false};
-        struct owned *hit = bsearch(&key, o->paths, o->count, sizeof key, by_path);
+        struct owned *hit = o->count ? bsearch(&key, o->paths, o->count, sizeof key, by_path) : NULL;
         if (hit)
             hit->shared = true;
         return true;

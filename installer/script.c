@@ -8,6 +8,7 @@
 #include "core/limits.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "installer/tool.h"
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ void script_place_from(struct script_place *where, const struct install_env *env
         .root_path = env->root_path,
         .live = env->live,
         .timeout_ms = timeout_ms,
+        .tools = env->tools,
         .started = env->child_started,
         .ctx = env->ctx,
     };
@@ -60,46 +62,82 @@ static size_t unix_lines(char *out, const char *text, size_t n)
     return k;
 }
 
-static bool run_path(const struct script_place *where, const char *key, const char *path, struct buf *out,
-                     int *code, struct err *e)
+/* How path is started, for whom: a user's session is entered by launchctl, his identity is taken by sudo. */
+static const char *const *command(const struct script_place *where, struct arena *a, const char *path,
+                                  struct err *e)
 {
-    struct running r = {where, key};
-    struct arena *a = arena_open();
-    const char *argv[] = {path, NULL};
-    const char *env[6] = {"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "LANG=en_US.UTF-8"};
-    struct child_end end;
-    char why[64];
-    bool ok = false;
+    const char **argv = arena_array(a, 9, sizeof *argv);
+    size_t n = 0;
+    if (where->user) {
+        argv[n++] = tool_path(a, where->tools, TOOL_LAUNCHCTL, e);
+        argv[n++] = "asuser";
+        argv[n++] = arena_printf(a, "%lu", (unsigned long)where->uid);
+        argv[n++] = argv[0] ? tool_path(a, where->tools, TOOL_SUDO, e) : NULL;
+        argv[n++] = "-u";
+        argv[n++] = arena_strdup(a, where->user);
+        argv[n++] = "-H";
+        if (!argv[0] || !argv[3])
+            return NULL;
+    }
+    argv[n] = path;
+    return argv;
+}
 
+static bool fill_spec(struct child_spec *spec, struct running *r, struct arena *a, const char *path,
+                      struct buf *out, struct err *e)
+{
+    const struct script_place *where = r->where;
+    const char **env = arena_array(a, 6, sizeof *env);
+    env[0] = "PATH=/usr/bin:/bin:/usr/sbin:/sbin";
+    env[1] = "LANG=en_US.UTF-8";
     if (!where->live) {
         const char *home = getenv("HOME"), *user = getenv("USER");
         env[2] = arena_printf(a, "HOME=%s", home ? home : "/");
         env[3] = arena_printf(a, "USER=%s", user ? user : "root");
         env[4] = arena_printf(a, "DAYBREAK_ROOT=%s", where->root_path);
     }
-    struct child_spec spec = {
-        .argv = argv,
+    *spec = (struct child_spec){
+        .argv = command(where, a, path, e),
         .env = where->live ? NULL : env,
         .dir = -1,
         .timeout_ms = where->timeout_ms ? where->timeout_ms : SCRIPT_TIMEOUT_MS,
         .line = output_line,
         .started = script_started,
-        .ctx = &r,
+        .ctx = r,
         .out = out,
     };
+    return spec->argv != NULL;
+}
+
+/* What a child's end says of its script. ok: it came to an end by itself; else *e is set already. */
+static bool judge(const char *key, bool ok, const struct child_end *end, int *code, struct err *e)
+{
+    char why[64];
     *code = -1;
-    if (!child_run(where->loop, &spec, &end, e)) {
+    if (!ok) {
         if (e && e->kind != ERR_STOPPED)
             e->cause = CAUSE_SCRIPT;
-        err_wrap(e, "%s", key);
-    } else if (end.signal) {
-        err_set(e, ERR_CHILD, CAUSE_SCRIPT, "%s: %s", key, child_end_text(&end, why, sizeof why));
-        if (e)
-            e->code = -end.signal;
-    } else {
-        *code = end.exit_code;
-        ok = true;
+        return err_wrap(e, "%s", key);
     }
+    if (end->signal) {
+        err_set(e, ERR_CHILD, CAUSE_SCRIPT, "%s: %s", key, child_end_text(end, why, sizeof why));
+        if (e)
+            e->code = -end->signal;
+        return false;
+    }
+    *code = end->exit_code;
+    return true;
+}
+
+static bool run_path(const struct script_place *where, const char *key, const char *path, struct buf *out,
+                     int *code, struct err *e)
+{
+    struct running r = {where, key};
+    struct arena *a = arena_open();
+    struct child_spec spec;
+    struct child_end end = {.exit_code = -1};
+    bool ok = fill_spec(&spec, &r, a, path, out, e) && child_run(where->loop, &spec, &end, e);
+    ok = judge(key, ok, &end, code, e);
     arena_free(a);
     return ok;
 }
@@ -132,59 +170,160 @@ static bool check_interpreter(const char *key, const char *text, size_t len, str
     return true;
 }
 
-bool script_run(const struct script_place *where, const char *key, const char *text, struct buf *out,
-                int *code, struct err *e)
+/* A script in its private folder. */
+struct laid {
+    char folder[256];
+    bool made, made_parent; /* the folders above it */
+    const char *path;
+};
+
+static void take_away(const struct script_place *where, struct laid *l)
 {
-    size_t len = strlen(text);
-    char folder[256] = "";
-    struct arena *a = NULL;
     struct err ignored;
-    struct stat st;
-    int dir = -1, fd = -1;
-    bool ok = false, made = false, made_parent = false;
-
-    *code = -1;
-    if (len > LIMIT_SCRIPT_TEXT)
-        return err_set(e, ERR_LIMIT, CAUSE_SCRIPT, "%s is longer than %zu bytes", key,
-                       (size_t)LIMIT_SCRIPT_TEXT);
-    a = arena_open();
-    char *body = arena_alloc(a, len + 1);
-    len = unix_lines(body, text, len);
-    if (!check_interpreter(key, body, len, e))
-        goto out;
-
-    made = !files_stat(where->root, INSTALL_STATE, &st, &ignored);
-    made_parent = !files_stat(where->root, STATE_PARENT, &st, &ignored);
-    dir = files_temp_dir(where->root, INSTALL_STATE, SCRIPT_PREFIX, folder, sizeof folder, e);
-    if (dir < 0) {
-        err_wrap(e, "%s", key);
-        goto out;
-    }
-    fd = files_create(dir, key, 0700, e);
-    if (fd < 0 || !files_write(fd, body, len, e)) {
-        err_wrap(e, "%s", key);
-        goto out;
-    }
-    close(fd); /* an open writer would make execution fail (ETXTBSY) */
-    fd = -1;
-    ok = run_path(where, key, arena_printf(a, "%s/%s/%s", where->root_path, folder, key), out, code, e);
-out:
-    if (fd >= 0)
-        close(fd);
-    if (dir >= 0)
-        close(dir);
-    if (*folder && !files_remove(where->root, folder, &ignored))
-        log_warn("%s could not be removed: %s", folder, ignored.text);
-    if (made) { /* a look at a volume leaves nothing on it */
+    if (l->folder[0] && !files_remove(where->root, l->folder, &ignored))
+        log_warn("%s could not be removed: %s", l->folder, ignored.text);
+    if (l->made) { /* a look at a volume leaves nothing on it */
         int parent = files_dir(where->root, STATE_PARENT, false, 0755, &ignored);
         if (parent >= 0) {
             unlinkat(parent, text_basename(INSTALL_STATE), AT_REMOVEDIR);
             close(parent);
-            if (made_parent)
+            if (l->made_parent)
                 unlinkat(where->root, STATE_PARENT, AT_REMOVEDIR);
         }
     }
+}
+
+static bool lay_down(const struct script_place *where, struct arena *a, const char *key, const char *text,
+                     struct laid *l, struct err *e)
+{
+    size_t len = strlen(text);
+    struct err ignored;
+    struct stat st;
+    int dir = -1, fd = -1;
+    bool ok = false;
+
+    *l = (struct laid){.path = NULL};
+    if (len > LIMIT_SCRIPT_TEXT)
+        return err_set(e, ERR_LIMIT, CAUSE_SCRIPT, "%s is longer than %zu bytes", key,
+                       (size_t)LIMIT_SCRIPT_TEXT);
+    char *body = arena_alloc(a, len + 1);
+    len = unix_lines(body, text, len);
+    if (!check_interpreter(key, body, len, e))
+        return false;
+    l->made = !files_stat(where->root, INSTALL_STATE, &st, &ignored);
+    l->made_parent = !files_stat(where->root, STATE_PARENT, &st, &ignored);
+    dir = files_temp_dir(where->root, INSTALL_STATE, SCRIPT_PREFIX, l->folder, sizeof l->folder, e);
+    if (dir < 0) {
+        err_wrap(e, "%s", key);
+        goto out;
+    }
+    fd = files_create(dir, key, where->user ? 0755 : 0700, e);
+    if (fd < 0 || !files_write(fd, body, len, e)) {
+        err_wrap(e, "%s", key);
+        goto out;
+    }
+    if (where->user && fchmod(dir, 0711) != 0) {
+        err_sys(e, "%s", l->folder);
+        goto out;
+    }
+    l->path = arena_printf(a, "%s/%s/%s", where->root_path, l->folder, key);
+    ok = true;
+out:
+    if (fd >= 0)
+        close(fd); /* an open writer would make execution fail (ETXTBSY) */
+    if (dir >= 0)
+        close(dir);
+    if (!ok)
+        take_away(where, l);
+    return ok;
+}
+
+bool script_run(const struct script_place *where, const char *key, const char *text, struct buf *out,
+                int *code, struct err *e)
+{
+    struct arena *a = arena_open();
+    struct laid l;
+    bool ok;
+
+    *code = -1;
+    ok = lay_down(where, a, key, text, &l, e);
+    if (ok) {
+        ok = run_path(where, key, l.path, out, code, e);
+        take_away(where, &l);
+    }
     arena_free(a);
+    return ok;
+}
+
+/* --- a script that is not waited for ----------------------------------------------------------------------
+ */
+
+struct script {
+    struct script_place where;
+    struct running running;
+    struct arena *a;
+    struct laid laid;
+    struct child *child;
+    uint64_t timeout_ms;
+};
+
+static void drop(struct script *s)
+{
+    take_away(&s->where, &s->laid);
+    arena_free(s->a);
+}
+
+struct script *script_start(const struct script_place *where, const char *key, const char *text,
+                            struct err *e)
+{
+    struct arena *a = arena_open();
+    struct script *s = arena_alloc(a, sizeof *s);
+    struct child_spec spec;
+
+    s->a = a;
+    s->where = *where;
+    s->running = (struct running){&s->where, key};
+    if (!lay_down(where, a, key, text, &s->laid, e)) {
+        arena_free(a);
+        return NULL;
+    }
+    if (fill_spec(&spec, &s->running, a, s->laid.path, NULL, e)) {
+        s->timeout_ms = spec.timeout_ms;
+        s->child = child_start(where->loop, &spec, e);
+    }
+    if (!s->child) {
+        if (e)
+            e->cause = CAUSE_SCRIPT;
+        err_wrap(e, "%s", key);
+        drop(s);
+        return NULL;
+    }
+    return s;
+}
+
+bool script_done(const struct script *s)
+{
+    return child_done(s->child);
+}
+
+bool script_end(struct script *s, int *code, struct err *e)
+{
+    struct child_end end = {.exit_code = -1};
+    bool ok = true;
+
+    if (!script_done(s)) { /* its folder stays for it; the next run waits for it and clears up */
+        *code = -1;
+        err_set(e, ERR_STOPPED, CAUSE_STOPPED, "%s was left running", s->running.key);
+        child_leave(s->child);
+        arena_free(s->a);
+        return false;
+    }
+    child_free(s->child, &end);
+    if (end.timed_out)
+        ok =
+            err_set(e, ERR_TIMEOUT, CAUSE_TIMEOUT, "no end after %llu ms", (unsigned long long)s->timeout_ms);
+    ok = judge(s->running.key, ok, &end, code, e);
+    drop(s);
     return ok;
 }
 

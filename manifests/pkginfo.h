@@ -14,6 +14,8 @@ enum pkginfo_kind {                /* installer_type */
                     KIND_NOPKG,
                     KIND_PROFILE,
                     KIND_STARTOSINSTALL,
+                    KIND_SCRIPT,     /* of a bootstrap.json: a script that was downloaded, … */
+                    KIND_FILE,       /* … or a file to be laid down; in no catalog */
                     KIND_UNSUPPORTED /* appdmg, Adobe*, apple_update_metadata, unknown: type says which */
 };
 
@@ -39,6 +41,8 @@ struct receipt_item { /* 8.5 */
 struct copy_item { /* 6.5 */
     const char *source, *destination_path, *destination_item, *user, *group, *mode;
 };
+
+struct bootstrap_item;
 
 struct pkginfo {
     const struct value *raw;                                 /* the dictionary as it stands in the catalog */
@@ -81,6 +85,9 @@ struct pkginfo {
     const char *team_id;
     const struct value *profiles, *urls, *allow_setid; /* arrays of strings or NULL */
     int64_t timeout_s, max_attempts;                   /* 0 when absent */
+
+    /* what it is made from where there is no catalog (manifests/bootstrap.h), or NULL */
+    const struct bootstrap_item *bootstrap;
 };
 
 /* Decode dict. Fails with ERR_FORMAT naming the key ("installs[2].path: a string is needed, found integer")

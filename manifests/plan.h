@@ -94,6 +94,7 @@ struct plan {
     /* items already present: what the managed lists name and nothing is to be done about (for status) */
     const struct pkginfo **present;
     size_t present_count;
+    const char **present_reasons; /* why nothing is to be done about each; NULL: all are installed already */
     const struct value *self_serve; /* changed SelfServeManifest to write, or NULL */
     const struct value *catalogs;   /* the primary manifest's list, an array of strings */
     const char **warnings;

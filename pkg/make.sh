@@ -40,7 +40,7 @@ echo /usr/local/daybreak >"$tree/private/etc/paths.d/daybreak"
 cp LICENSE "$tree/usr/local/daybreak/LICENSE"
 cp pkg/notices.txt "$tree/usr/local/daybreak/NOTICES"
 cp docs/daybreak.8 "$tree/usr/local/share/man/man8/"
-cp docs/daybreak.plist.5 docs/daybreak-repo.5 "$tree/usr/local/share/man/man5/"
+cp docs/daybreak.plist.5 docs/daybreak-repo.5 docs/daybreak-bootstrap.5 "$tree/usr/local/share/man/man5/"
 if [ "$min_os" != 99.0 ]; then cp build/macos/daybreak.spdx.json "$tree/usr/local/daybreak/"; fi
 find "$tree" -type f -exec chmod 644 {} +
 find "$tree" -type d -exec chmod 755 {} +

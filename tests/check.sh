@@ -53,6 +53,7 @@ part 'first boot, simulated'   "$MAKE" -s check-firstboot
 part 'those who watch'         "$MAKE" -s check-watchers
 part "launchd's days"          "$MAKE" -s check-launchd
 part 'trust'                   "$MAKE" -s check-trust
+part 'bootstrap.json'          "$MAKE" -s check-bootstrap
 part 'decisions explained'     "$MAKE" -s check-why
 part 'planted faults'          "$MAKE" -s check-doctor
 part 'packages end to end'     "$MAKE" -s check-package

@@ -240,6 +240,7 @@ MODES = {
     'usr/local/daybreak/daybreak': 0o755, 'usr/local/daybreak/uninstall.sh': 0o755, 'usr/local/daybreak/LICENSE': 0o644,
     'usr/local/daybreak/NOTICES': 0o644, 'private/etc/paths.d/daybreak': 0o644, 'usr/local/share/man/man8/daybreak.8': 0o644,
     'usr/local/share/man/man5/daybreak.plist.5': 0o644, 'usr/local/share/man/man5/daybreak-repo.5': 0o644,
+    'usr/local/share/man/man5/daybreak-bootstrap.5': 0o644,
     'Library/LaunchDaemons/%s.plist' % RUN: 0o644, 'Library/LaunchAgents/%s.plist' % SESSION: 0o644,
 }
 

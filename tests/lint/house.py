@@ -301,7 +301,7 @@ def repository_rows(page, begin, end):
         head, rest = body.split('\n', 1)
         keys, _, status = head.partition(' Pq ')
         tests = [t for m in re.findall(r'^\.Bq (.*)$', rest.split('\n.El')[0], re.M) for t in m.split(' , ')]
-        yield re.findall(r'\b(?!Li\b)[A-Za-z_]+', keys), status, tests
+        yield re.findall(r'\b(?!Li\b)[A-Za-z_][A-Za-z_0-9]*', keys), status, tests
 
 
 def check_keys():
@@ -337,6 +337,47 @@ def check_keys():
             for k in sorted(keys_read(path)):
                 if not re.search(r'\b%s\b' % k, section):
                     yield '%s reads %s, which daybreak-repo.5 does not have' % (path, k)
+
+
+def check_bootstrap_keys():
+    """every word of a bootstrap.json that the code reads is in daybreak-bootstrap.5, with a test that spells it"""
+    page, code = text('docs/daybreak-bootstrap.5'), text('manifests/bootstrap.c')
+    rows = [row for begin, end in (('.Sh STAGES', '.Sh KEYS OF AN ITEM'), ('.Sh KEYS OF AN ITEM', '.Sh TYPES'),
+                                   ('.Sh TYPES', '.Sh FAILURES')) for row in repository_rows(page, begin, end)]
+    for keys, status, tests in rows:
+        for t in tests:
+            path = t if '/' in t else 'tests/unit/' + t
+            texts = text(path) if os.path.isfile(path) else ''
+            for k in keys:
+                if not re.search(r'\b%s\b' % k, texts):
+                    yield 'key %s: its test %s does not speak of it' % (k, t)
+        if status not in ('supported', 'required', 'ignored') or not tests:
+            yield 'key %s: status "%s", tests %s' % (' '.join(keys), status, tests)
+    for array in ('stages', 'types', 'known'):
+        body = re.search(r'\b%s\[\] = \{(.*?)\};' % array, code, re.S).group(1)
+        for word in re.findall(r'"(\w+)"', body):
+            if not any(word in keys for keys, _, _ in rows):
+                yield 'manifests/bootstrap.c reads %s, which daybreak-bootstrap.5 does not have' % word
+
+
+def check_links():
+    """what a page points to is there"""
+    pages = [f for f in FILES if f.endswith('.md')]
+    for path in pages:
+        t = re.sub(r'```.*?```', '', text(path), flags=re.S)
+        heads = {re.sub(r'[^\w -]', '', h.lower()).strip().replace(' ', '-') for h in re.findall(r'^#+ (.*)$', t, re.M)}
+        for to in re.findall(r'\]\(([^)\s]+)\)', t):
+            file, _, head = to.partition('#')
+            if re.match(r'https?:', to):
+                continue
+            if file and not os.path.exists(os.path.join(os.path.dirname(path), file)):
+                yield '%s points to %s, which is not there' % (path, to)
+            if head and not file and head not in heads:
+                yield '%s points to its own #%s, which is not there' % (path, head)
+    for path in [f for f in FILES if re.match(r'docs/.*\.[1-8]$', f)]:
+        for name, section in re.findall(r'^\.Xr (daybreak\S*) (\d)', text(path), re.M):
+            if not os.path.exists('docs/%s.%s' % (name, section)):
+                yield '%s points to %s(%s), which is not there' % (path, name, section)
 
 
 def main():
