@@ -68,7 +68,7 @@ part 'sanitizers: unit tests'  "$MAKE" -s SAN=address,undefined check-unit
 part 'sanitizers: cases'       "$MAKE" -s SAN=address,undefined check-cases
 part 'sanitizers: real repos'  "$MAKE" -s SAN=address,undefined check-samples
 [ -z "${SWEEP:-}" ] || part 'sanitizers: random repos' "$MAKE" -s SAN=address,undefined check-property
-part 'sanitizers: hostile'     "$MAKE" -s SAN=address,undefined check-hostile
+[ -z "${SWEEP:-}" ] || part 'sanitizers: hostile'     "$MAKE" -s SAN=address,undefined check-hostile
 part 'sanitizers: corpora'     "$MAKE" -s SAN=address,undefined check-fuzz
 
 echo
