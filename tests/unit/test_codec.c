@@ -171,14 +171,15 @@ static void streams_in_every_cut(void **state)
         n += compressed(c, plain, 3, "6", packed + n, sizeof packed - n);
         n += compressed(c, plain, 0, "6", packed + n, sizeof packed - n);
         n += compressed(c, plain + 3, 297, "1", packed + n, sizeof packed - n);
-        for (size_t piece = 1; piece <= n; piece++)
+        const size_t next = kinds[c].kind == CODEC_GZIP ? 1 : 41; /* bzip2 takes megabytes for each */
+        for (size_t piece = 1; piece <= n; piece += next)
             for (size_t k = 0; k < sizeof rooms / sizeof *rooms; k++) {
                 assert_int_equal(decoded(c, packed, n, piece, rooms[k], back, sizeof back), 600);
                 assert_memory_equal(back, plain, 300);
                 assert_memory_equal(back + 300, plain, 300);
             }
         memcpy(packed + n, "garbage", 7);
-        for (size_t piece = 1; piece <= n + 7; piece++)
+        for (size_t piece = 1; piece <= n + 7; piece += next)
             for (size_t more = 1; more <= 7; more++)
                 assert_int_equal(decoded(c, packed, n + more, piece, 1000, back, sizeof back), SIZE_MAX);
     }
