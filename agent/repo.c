@@ -55,6 +55,7 @@ struct repo {
     struct fetch *fetch;
     struct middleware *middleware; /* or NULL */
     const char *bases[KINDS];
+    const char *home;
     struct validators *validators[KINDS];
     struct answer *answers;
     unsigned manifests; /* asked for so far */
@@ -130,6 +131,7 @@ struct repo *repo_open(struct arena *a, struct loop *l, const struct options *o,
     r->bootstrap = bootstrap != NULL;
     if (r->bootstrap)
         r->bases[MANIFEST] = r->bases[CATALOG] = bootstrap;
+    r->home = r->bootstrap ? bootstrap : repourl_base(a, p, p->package_url, "pkgs");
     if (r->bases[MANIFEST] != NULL)
         fetch_show(r->shown, sizeof r->shown,
                    p->repo_url != NULL && !r->bootstrap ? p->repo_url : r->bases[MANIFEST]);
@@ -184,7 +186,7 @@ struct fetch *repo_session(struct repo *r)
 
 const char *repo_home(const struct repo *r)
 {
-    return r->bootstrap ? r->bases[MANIFEST] : NULL;
+    return r->home;
 }
 
 bool repo_is_bootstrap(const struct repo *r)

@@ -58,7 +58,9 @@ const char *const *repo_package_urls(struct repo *r, struct arena *a, const stru
 void repo_renew_network(struct repo *r);
 const struct network *repo_network(const struct repo *r); /* as long as the arena */
 struct fetch *repo_session(struct repo *r);               /* for downloads into Cache */
-const char *repo_home(const struct repo *r); /* a bootstrap.json's URL: its items may lie anywhere; or NULL */
+/* Whose host alone is shown headers, password and certificate when packages are fetched, as an item may name
+ * any host: that of the preferences' package URL, or of the bootstrap.json. NULL: neither is set. */
+const char *repo_home(const struct repo *r);
 enum repo_trust repo_trust(const struct repo *r); /* by the URL manifests come from */
 const char *repo_trust_name(enum repo_trust t);   /* "file", "tls", "http": status.json's trust */
 const char *repo_show(const struct repo *r);      /* the repository's URL for messages, without credentials */

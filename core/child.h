@@ -49,13 +49,11 @@ struct child;
 struct child *child_start(struct loop *l, const struct child_spec *spec, struct err *e);
 bool child_done(const struct child *c);
 void child_kill(struct child *c);
-/* Let go of one that goes on without us (a second signal came): it is not killed, and not heard any more. */
-void child_leave(struct child *c);
 /* Free a child that is done (its end is copied out), or kill, reap and free it. */
 void child_free(struct child *c, struct child_end *end);
 
-/* Let go of a child that is to outlive us: it is neither waited for nor killed, and what it says from now on
- * is lost; its next word after our end kills it (SIGPIPE), if it does not guard against that. */
+/* Let go of a child that is to outlive us, or that we may not wait for: it is not killed, and what it says
+ * from now on is lost; its next word after our end kills it (SIGPIPE), if it does not guard against that. */
 void child_leave(struct child *c);
 
 /* One sentence: "exited with 3", "killed by signal 9", "timed out". */

@@ -38,7 +38,7 @@ static NORETURN void die(const char *what)
     exit(EXIT_MEMORY);
 }
 
-static const EVP_MD *method(enum digest_kind kind)
+const EVP_MD *digest_method(enum digest_kind kind)
 {
     switch (kind) {
     case DIGEST_MD5:
@@ -91,7 +91,8 @@ struct digest *digest_open(enum digest_kind kind)
     struct digest *d = arena_heap(NULL, sizeof *d);
     d->kind = kind;
     d->ctx = EVP_MD_CTX_new();
-    if (d->ctx == NULL || method(kind) == NULL || EVP_DigestInit_ex(d->ctx, method(kind), NULL) != 1)
+    if (d->ctx == NULL || digest_method(kind) == NULL ||
+        EVP_DigestInit_ex(d->ctx, digest_method(kind), NULL) != 1)
         die("digest");
     return d;
 }

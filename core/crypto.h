@@ -22,6 +22,9 @@ void digest_of(enum digest_kind kind, const void *p, size_t n, unsigned char out
 /* Of len bytes of fd from offset, by pread, in slices; between slices tick(ctx) is called (may be NULL). */
 CHECKED bool digest_fd(enum digest_kind kind, int fd, uint64_t offset, uint64_t len,
                        unsigned char out[DIGEST_MAX], void (*tick)(void *), void *ctx, struct err *e);
+/* For those who call OpenSSL themselves (installer/signature): its EVP_MD of kind; NULL of DIGEST_NONE. */
+const struct evp_md_st *digest_method(enum digest_kind kind);
+
 /* The same in a thread of its own, while the caller reads the file for other reasons. start never fails; end
  * waits for it, gives the sum or says why there is none, and frees. Not for the process that runs the loop.
  */

@@ -8,7 +8,7 @@
 #include "core/limits.h"
 #include "core/log.h"
 #include "core/text.h"
-#include "installer/tool.h"
+#include "installer/console.h"
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -62,25 +62,14 @@ static size_t unix_lines(char *out, const char *text, size_t n)
     return k;
 }
 
-/* How path is started, for whom: a user's session is entered by launchctl, his identity is taken by sudo. */
+/* How path is started, for whom. NULL: *e. */
 static const char *const *command(const struct script_place *where, struct arena *a, const char *path,
                                   struct err *e)
 {
-    const char **argv = arena_array(a, 9, sizeof *argv);
-    size_t n = 0;
-    if (where->user) {
-        argv[n++] = tool_path(a, where->tools, TOOL_LAUNCHCTL, e);
-        argv[n++] = "asuser";
-        argv[n++] = arena_printf(a, "%lu", (unsigned long)where->uid);
-        argv[n++] = argv[0] ? tool_path(a, where->tools, TOOL_SUDO, e) : NULL;
-        argv[n++] = "-u";
-        argv[n++] = arena_strdup(a, where->user);
-        argv[n++] = "-H";
-        if (!argv[0] || !argv[3])
-            return NULL;
-    }
-    argv[n] = path;
-    return argv;
+    const char **argv = arena_array(a, 2, sizeof *argv);
+    const struct console who = {.state = CONSOLE_USER, .name = where->user, .uid = where->uid};
+    argv[0] = path;
+    return where->user ? console_command(a, where->tools, where->live, &who, argv, e) : argv;
 }
 
 static bool fill_spec(struct child_spec *spec, struct running *r, struct arena *a, const char *path,

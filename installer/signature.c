@@ -47,30 +47,13 @@ static bool invalid(struct judging *j, const char *style, const char *why)
 
 /* --- the RSA signature ---------------------------------------------------------------------------------- */
 
-static const EVP_MD *method(enum digest_kind kind)
-{
-    switch (kind) {
-    case DIGEST_SHA1:
-        return EVP_sha1();
-    case DIGEST_SHA256:
-        return EVP_sha256();
-    case DIGEST_SHA512:
-        return EVP_sha512();
-    case DIGEST_MD5:
-        return EVP_md5();
-    case DIGEST_NONE:
-        break;
-    }
-    return NULL;
-}
-
 static bool rsa_verifies(EVP_PKEY *key, enum digest_kind kind, const unsigned char *sum,
                          const unsigned char *sig, size_t n)
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
     bool ok = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 &&
               EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
-              EVP_PKEY_CTX_set_signature_md(ctx, method(kind)) == 1 &&
+              EVP_PKEY_CTX_set_signature_md(ctx, digest_method(kind)) == 1 &&
               EVP_PKEY_verify(ctx, sig, n, sum, digest_size(kind)) == 1;
     EVP_PKEY_CTX_free(ctx);
     ERR_clear_error();

@@ -91,11 +91,6 @@ static bool read_chain(struct signature_signer *s, const void *chain, size_t n, 
     return true;
 }
 
-static const EVP_MD *method(enum digest_kind kind)
-{
-    return kind == DIGEST_SHA256 ? EVP_sha256() : EVP_sha1();
-}
-
 /* DER in *der, to be freed; its length, or -1. */
 static int make_cms(const struct signature_signer *s, enum digest_kind kind, const unsigned char *sum,
                     unsigned char **der)
@@ -104,7 +99,7 @@ static int make_cms(const struct signature_signer *s, enum digest_kind kind, con
     BIO *in = BIO_new_mem_buf(sum, (int)digest_size(kind));
     CMS_ContentInfo *cms = in != NULL ? CMS_sign(NULL, NULL, s->above, NULL, CMS_FLAGS | CMS_PARTIAL) : NULL;
     *der = NULL;
-    if (cms != NULL && CMS_add1_signer(cms, s->leaf, s->key, method(kind), CMS_FLAGS) != NULL &&
+    if (cms != NULL && CMS_add1_signer(cms, s->leaf, s->key, digest_method(kind), CMS_FLAGS) != NULL &&
         CMS_final(cms, in, NULL, CMS_FLAGS) == 1)
         len = i2d_CMS_ContentInfo(cms, der);
     CMS_ContentInfo_free(cms);
@@ -169,7 +164,7 @@ static bool make_rsa(const struct signature_signer *s, enum digest_kind kind, co
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(s->key, NULL);
     bool ok = ctx != NULL && EVP_PKEY_sign_init(ctx) == 1 &&
               EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
-              EVP_PKEY_CTX_set_signature_md(ctx, method(kind)) == 1 &&
+              EVP_PKEY_CTX_set_signature_md(ctx, digest_method(kind)) == 1 &&
               EVP_PKEY_sign(ctx, rsa, &made, sum, digest_size(kind)) == 1 && made == n;
     EVP_PKEY_CTX_free(ctx);
     return ok;

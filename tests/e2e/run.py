@@ -714,6 +714,33 @@ def test_room_is_made_by_what_was_fetched_ahead(w):
         assert sorted(n for n, f in ahead.items() if os.path.exists(f)) == left, (lack, ahead)
 
 
+def test_credentials_stay_with_the_repository(w):
+    """AdditionalHttpHeaders go to the repository's host, not to one that an item names"""
+    for name in ('Near', 'Far'):
+        w.repo.simple(name)
+    seen = {}
+
+    def note(path):
+        with open(path, 'rb') as f:
+            body = f.read()
+
+        def fn(h):
+            seen[os.path.basename(h.path)] = h.headers.get('Authorization')
+            return answer(200, body)(h)
+        return fn
+    pkgs = os.path.join(w.repo.path, 'pkgs')
+    far = w.liar({'/Far-1.0.pkg': note(pkgs + '/Far-1.0.pkg')})
+    w.repo.items[-1]['PackageCompleteURL'] = far.url + '/Far-1.0.pkg'
+    w.repo.publish('Near', 'Far')
+    near = w.liar({'/' + os.path.relpath(os.path.join(base, f), w.repo.path): note(os.path.join(base, f))
+                   for base, _, files in os.walk(w.repo.path) for f in files})
+    mac = w.mac(near.url)
+    mac.prefs['AdditionalHttpHeaders'] = ['Authorization: Basic c2VjcmV0']
+    expect(mac.run(), 0)
+    assert seen == {'site_default': 'Basic c2VjcmV0', 'production': 'Basic c2VjcmV0', 'Near-1.0.pkg': 'Basic c2VjcmV0',
+                    'Far-1.0.pkg': None}, seen
+
+
 def test_bad_no_network(w):
     """nobody listens"""
     with socket.socket() as s:
