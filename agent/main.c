@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/os.h"
 #include "installer/install.h"
+#include <signal.h>
 
 /* clang-format off */
 static const struct options_command commands[] = {
@@ -91,6 +92,8 @@ int main(int argc, char **argv)
         return install_worker(argv[2]);
     if (argc == 2 && strcmp(argv[1], "--preferences") == 0)
         return sysprefs_print();
+    signal(SIGXFSZ,
+           SIG_IGN); /* whoever starts us may limit the size of files: that is an error like others */
     struct arena *a = arena_open();
     if (!options_parse(a, argc, argv, commands, &o, &c, &rest, &e)) {
         fprintf(stderr, "daybreak: %s\n", e.text);

@@ -361,7 +361,7 @@ static bool prepare(const struct child_spec *spec, struct launch *w, struct err 
 
 static int spawn(const struct child_spec *spec, const struct launch *w, pid_t *pid)
 {
-    static const int defaults[] = {SIGPIPE, SIGINT, SIGTERM, SIGCHLD, SIGHUP, SIGQUIT};
+    static const int defaults[] = {SIGPIPE, SIGINT, SIGTERM, SIGCHLD, SIGHUP, SIGQUIT, SIGXFSZ};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     sigset_t set;

@@ -122,8 +122,11 @@ bool err_sys(struct err *e, const char *fmt, ...)
     snprintf(both, sizeof both, "%s: %s", n < 0 ? fmt : raw, strerror(no));
     e->kind = no == ENOENT || no == ENOTDIR  ? ERR_NOT_FOUND
               : no == ENOSPC || no == EDQUOT ? ERR_SPACE
+              : no == EFBIG                  ? ERR_LIMIT
                                              : ERR_SYS;
-    e->cause = e->kind == ERR_SPACE || no == EIO ? CAUSE_DISK : CAUSE_INTERNAL;
+    e->cause = e->kind == ERR_SPACE || no == EIO ? CAUSE_DISK
+               : e->kind == ERR_LIMIT            ? CAUSE_LIMIT
+                                                 : CAUSE_INTERNAL;
     e->code = no;
     set_text(e, both);
     return false;

@@ -158,6 +158,8 @@ void worker_serve(const struct worker_task *task)
     struct err e = {.kind = ERR_NONE};
     struct buf request, none;
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ,
+           SIG_IGN); /* a file that grows beyond the cage's limit is an error with a sentence, not a death */
     buf_init(&request, WORKER_REQUEST_MAX);
     buf_init(&none, 0);
     if (task->prepare != NULL)

@@ -20,6 +20,9 @@ import xml.etree.ElementTree as ElementTree
 import lib
 from run import expect
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'hostile'))
+import parts  # noqa: E402
+
 SAMPLES = os.path.join(os.environ.get('DAYBREAK_SHARED') or os.path.join(lib.TOP, '..', 'shared'), 'samples')
 NOT_PACKAGES = ('curl__curl__curl.pkg', 'Homebrew__brew__container.pkg')
 BAD_SIGNATURE = 'korylprince__goxar__bad_signature.pkg'
@@ -386,6 +389,21 @@ def syncs(w, files):
         for call in re.findall(r'^\d+ +(\w+)\(', f.read(), re.M):
             counts[call] = counts.get(call, 0) + 1
     return counts
+
+
+def test_info_says_what_would_be_closed(w):
+    """pkg info names the applications that Apple's installer would have closed, of component and product"""
+    close = '<must-close><app id="com.example.%s"/></must-close>'
+    info = parts.info('com.example.open', files=0, more=close % 'editor')
+    product = parts.distribution([('com.example.open', 'a.pkg')]).replace(
+        b'</installer', b'<pkg-ref id="com.example.open">%s</pkg-ref></installer' % (close % 'viewer').encode(), 1)
+    write(w.folder + '/one.pkg', parts.xar([parts.Member('PackageInfo', info)]))
+    write(w.folder + '/both.pkg', parts.xar([parts.Member('Distribution', product),
+                                             parts.Member('a.pkg', children=[parts.Member('PackageInfo', info)])]))
+    for name, apps in (('one', ['editor']), ('both', ['viewer', 'editor'])):
+        r = subprocess.run([w.program, 'pkg', 'info', w.folder + '/%s.pkg' % name], capture_output=True, text=True,
+                           timeout=lib.DEADLINE)
+        assert r.returncode == 0 and re.findall(r'Must close +com.example.(\w+)', r.stdout) == apps, (r.stdout, r.stderr)
 
 
 def test_flushes_do_not_grow_with_files(w):

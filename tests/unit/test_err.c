@@ -52,13 +52,10 @@ static void system_errors_have_kinds(void **state)
         int no;
         enum err_kind kind;
         enum cause cause;
-    } rows[] = {{ENOENT, ERR_NOT_FOUND, CAUSE_INTERNAL},
-                {ENOTDIR, ERR_NOT_FOUND, CAUSE_INTERNAL},
-                {ENOSPC, ERR_SPACE, CAUSE_DISK},
-                {EDQUOT, ERR_SPACE, CAUSE_DISK},
-                {EIO, ERR_SYS, CAUSE_DISK},
-                {EACCES, ERR_SYS, CAUSE_INTERNAL},
-                {ELOOP, ERR_SYS, CAUSE_INTERNAL}};
+    } rows[] = {{ENOENT, ERR_NOT_FOUND, CAUSE_INTERNAL}, {ENOTDIR, ERR_NOT_FOUND, CAUSE_INTERNAL},
+                {ENOSPC, ERR_SPACE, CAUSE_DISK},         {EFBIG, ERR_LIMIT, CAUSE_LIMIT},
+                {EDQUOT, ERR_SPACE, CAUSE_DISK},         {EIO, ERR_SYS, CAUSE_DISK},
+                {EACCES, ERR_SYS, CAUSE_INTERNAL},       {ELOOP, ERR_SYS, CAUSE_INTERNAL}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct err e;
         char want[256];
