@@ -363,7 +363,7 @@ static void volume_is_full(void **state)
     bool ok = sink_write(s, "abcdefghij", 10, &e);
     setrlimit(RLIMIT_FSIZE, &old);
     assert_false(ok);
-    assert_int_equal(e.kind, ERR_SYS);
+    assert_int_equal(e.kind, ERR_LIMIT);
     assert_int_equal(sink_have(s), 10);
     assert_false(sink_write(s, "a", 1, &e));
     sink_abort(s);
