@@ -36,10 +36,10 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lbz2 -lm
 endif
 
-# A shared libcurl is opened when a URL needs it (core/fetch_library.h says why), and so not linked.
+# Shared libcurl and libarchive are opened when a URL or an archive needs them (core/library.h), and so not linked.
 ifeq ($(OS),linux)
-LAZY     = -DLIBCURL='"libcurl.so.4"'
-PKG_LIBS := $(filter-out -lcurl,$(PKG_LIBS))
+LAZY     = -DLIBCURL='"libcurl.so.4"' -DLIBARCHIVE='"libarchive.so.13"'
+PKG_LIBS := $(filter-out -lcurl -larchive,$(PKG_LIBS))
 endif
 
 WARN    = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
@@ -107,7 +107,7 @@ $(PROGRAM): $(BUILD)/obj/agent/main.o $(LIB)
 $(BUILD)/unit/%: tests/unit/%.c $(LIB)
 	@mkdir -p $(dir $@)
 	$(if $(V),,@echo "  UNIT  $*")
-	$(Q)$(COMPILE) -Wno-missing-prototypes $(shell pkg-config --cflags cmocka) -MMD -MP -MF $@.d -o $@ $< $(LDHARD) $(LIB) $(PKG_LIBS) $(shell pkg-config --libs cmocka)
+	$(Q)$(COMPILE) -Wno-missing-prototypes $(shell pkg-config --cflags cmocka) -MMD -MP -MF $@.d -o $@ $< $(LDHARD) $(LIB) $(PKG_LIBS) -larchive $(shell pkg-config --libs cmocka)
 
 unit-%: $(BUILD)/unit/test_% ## run one unit test: make unit-version
 	@$<

@@ -1,11 +1,5 @@
-/* ISO C knows no way from the pointer that dlsym gives to one to a function; POSIX says that their bytes are
- * the same. */
 #include "core/fetch_library.h"
-#include "core/err.h"
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "core/library.h"
 
 /* all but url_get, whose first argument has become const in libcurl 8 */
 #define CALLS(X)                                                                                             \
@@ -36,34 +30,13 @@
     X(share_setopt)
 
 #ifdef LIBCURL
-#include <dlfcn.h>
-
-static NORETURN void missing(void)
-{
-    fprintf(stderr, "daybreak: %s\n", dlerror());
-    exit(127);
-}
-
 const struct fetch_library *fetch_library(void)
 {
 #define NAMED(name) {"curl_" #name, offsetof(struct fetch_library, name)},
-    static const struct {
-        const char *symbol;
-        size_t at;
-    } calls[] = {CALLS(NAMED) NAMED(url_get)};
+    static const struct library_call calls[] = {CALLS(NAMED) NAMED(url_get)};
     static struct fetch_library library;
-
-    if (library.free != NULL)
-        return &library;
-    void *handle = dlopen(LIBCURL, RTLD_NOW | RTLD_LOCAL);
-    if (handle == NULL)
-        missing();
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        void *symbol = dlsym(handle, calls[i].symbol);
-        if (symbol == NULL)
-            missing();
-        memcpy((char *)&library + calls[i].at, &symbol, sizeof symbol);
-    }
+    if (library.free == NULL)
+        library_open(LIBCURL, calls, sizeof calls / sizeof *calls, &library);
     return &library;
 }
 #else

@@ -1,7 +1,6 @@
-/* fetch_library: libcurl's calls, by their names without curl_. Where libcurl is a shared library (Linux: the
- * Makefile defines LIBCURL) it is opened at the first of them: it brings thirty others, which take longer to
- * load than a decision takes, and a repository in files, a worker or `why` needs none. Elsewhere it is linked
- * in. Part of fetch. */
+/* fetch_library: libcurl's calls, by their names without curl_. Where libcurl is a shared library (the
+ * Makefile defines LIBCURL) it is opened at the first of them (core/library.h): a repository in files, a
+ * worker or `why` needs none. Elsewhere it is linked in. Part of fetch. */
 #ifndef CORE_FETCH_LIBRARY_H
 #define CORE_FETCH_LIBRARY_H
 #include <curl/curl.h>
@@ -40,6 +39,5 @@ struct fetch_library {
     CURLSHcode (*share_setopt)(CURLSH *share, CURLSHoption option, ...);
 };
 
-/* Ends the process, as the dynamic linker would have done at its start, when there is no such library. */
 const struct fetch_library *fetch_library(void);
 #endif

@@ -5,10 +5,9 @@
 #include "core/arena.h"
 #include "core/limits.h"
 #include "core/text.h"
+#include "installer/archive_library.h"
 #include "installer/codec.h"
 #include "installer/pathset.h"
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <strings.h>
 #include <unistd.h>
@@ -18,6 +17,7 @@
 #define MAGIC    "\x00\x05\x16\x07"
 
 struct archive_source {
+    const struct archive_library *lib;
     struct archive *la;
     int fd;
     struct codec *codec;           /* a tar that is packed; else NULL */
@@ -54,7 +54,7 @@ static bool bad(struct err *e, const char *path, const char *why)
 static bool failed(struct archive_source *a, struct err *e)
 {
     char shown[256];
-    const char *why = archive_error_string(a->la);
+    const char *why = a->lib->error_string(a->la);
     if (a->why.kind != ERR_NONE) {
         *e = a->why;
         return false;
@@ -84,7 +84,7 @@ static la_ssize_t plain_bytes(struct archive *la, void *ctx, const void **piece)
     *piece = a->plain;
     if (codec_read(a->codec, a->plain, PIECE, &n, &a->why))
         return (la_ssize_t)n;
-    archive_set_error(la, EIO, "%s", a->why.text);
+    a->lib->set_error(la, EIO, "%s", a->why.text);
     return ARCHIVE_FATAL;
 }
 
@@ -112,20 +112,25 @@ static bool start(struct archive_source *a, struct err *e)
 {
     enum codec_kind kind;
     bool packed = is_packed(a->fd, &kind);
-    if (a->la == NULL || archive_read_support_format_tar(a->la) != ARCHIVE_OK ||
-        (!packed && archive_read_support_format_zip(a->la) != ARCHIVE_OK))
+    if (a->la == NULL || a->lib->read_support_format_tar(a->la) != ARCHIVE_OK ||
+        (!packed && a->lib->read_support_format_zip(a->la) != ARCHIVE_OK))
         return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "libarchive refuses to start");
     if (lseek(a->fd, 0, SEEK_SET) != 0)
         return err_sys(e, "seek");
     if (packed && (a->codec = codec_open(kind, stored_bytes, a, e)) == NULL)
         return false;
-    int r = packed ? archive_read_open(a->la, a, NULL, plain_bytes, NULL)
-                   : archive_read_open_fd(a->la, a->fd, PIECE);
+    int r = packed ? a->lib->read_open(a->la, a, NULL, plain_bytes, NULL)
+                   : a->lib->read_open_fd(a->la, a->fd, PIECE);
     if (r == ARCHIVE_OK)
         return true;
     return a->why.kind != ERR_NONE
                ? failed(a, e)
                : err_set(e, ERR_FORMAT, CAUSE_FORMAT, "it is neither a zip nor a tar archive");
+}
+
+void archive_prepare(void)
+{
+    (void)archive_library();
 }
 
 struct archive_source *archive_source_open(int fd, uint64_t max, struct err *e)
@@ -137,7 +142,8 @@ struct archive_source *archive_source_open(int fd, uint64_t max, struct err *e)
     a->piece = arena_heap(NULL, PIECE);
     a->stored = arena_heap(NULL, PIECE);
     a->plain = arena_heap(NULL, PIECE);
-    a->la = archive_read_new();
+    a->lib = archive_library();
+    a->la = a->lib->read_new();
     if (start(a, e))
         return a;
     archive_source_free(a);
@@ -148,7 +154,7 @@ void archive_source_free(struct archive_source *a)
 {
     if (a == NULL)
         return;
-    archive_read_free(a->la);
+    a->lib->read_free(a->la);
     pathset_release(&a->seen);
     codec_free(a->codec);
     free(a->piece);
@@ -159,7 +165,7 @@ void archive_source_free(struct archive_source *a)
 
 static bool fill(struct archive_source *a, struct err *e)
 {
-    la_ssize_t n = archive_read_data(a->la, a->piece, PIECE);
+    la_ssize_t n = a->lib->read_data(a->la, a->piece, PIECE);
     if (n < 0)
         return failed(a, e);
     a->pending = (size_t)n;
@@ -212,13 +218,13 @@ static uint64_t number_of(const char *path)
 
 static bool describe(struct archive_source *a, struct archive_entry *x, struct cpio_member *m, struct err *e)
 {
-    const char *hard = either(archive_entry_hardlink_utf8(x), archive_entry_hardlink(x));
-    const char *link = either(archive_entry_symlink_utf8(x), archive_entry_symlink(x));
-    int64_t size = archive_entry_size_is_set(x) ? archive_entry_size(x) : 0, mtime = archive_entry_mtime(x);
+    const char *hard = either(a->lib->entry_hardlink_utf8(x), a->lib->entry_hardlink(x));
+    const char *link = either(a->lib->entry_symlink_utf8(x), a->lib->entry_symlink(x));
+    int64_t size = a->lib->entry_size_is_set(x) ? a->lib->entry_size(x) : 0, mtime = a->lib->entry_mtime(x);
     memset(m, 0, sizeof *m);
     m->path = a->path;
     m->link = "";
-    m->mode = (unsigned)archive_entry_perm(x) & 0777;
+    m->mode = (unsigned)a->lib->entry_perm(x) & 0777;
     m->nlink = 1;
     m->mtime = mtime > 0 ? mtime : 0;
     if (hard != NULL) {
@@ -231,7 +237,7 @@ static bool describe(struct archive_source *a, struct archive_entry *x, struct c
         m->ino = number_of(a->first);
         return true;
     }
-    switch (archive_entry_filetype(x)) {
+    switch (a->lib->entry_filetype(x)) {
     case AE_IFREG:
         if (size < 0)
             return bad(e, a->path, "has an impossible size");
@@ -292,7 +298,7 @@ static bool next(void *ctx, struct cpio_member *m, bool *end, struct err *e)
                 return false;
         } while (n > 0);
         a->in_member = false;
-        int r = archive_read_next_header(a->la, &x);
+        int r = a->lib->read_next_header(a->la, &x);
         *end = r == ARCHIVE_EOF;
         if (*end)
             return finish(a, e);
@@ -300,9 +306,9 @@ static bool next(void *ctx, struct cpio_member *m, bool *end, struct err *e)
             return failed(a, e);
         if (++a->members > LIMIT_PAYLOAD_FILES)
             return err_set(e, ERR_LIMIT, CAUSE_LIMIT, "it holds more than %d files", LIMIT_PAYLOAD_FILES);
-        const char *name = either(archive_entry_pathname_utf8(x), archive_entry_pathname(x));
+        const char *name = either(a->lib->entry_pathname_utf8(x), a->lib->entry_pathname(x));
         bool resource = name != NULL && text_starts(name, RESOURCE);
-        if (resource && (archive_entry_filetype(x) != AE_IFREG || !text_starts(text_basename(name), "._")))
+        if (resource && (a->lib->entry_filetype(x) != AE_IFREG || !text_starts(text_basename(name), "._")))
             continue;
         if (!clean(resource ? name + sizeof RESOURCE - 1 : name, a->path, e))
             return false;

@@ -11,6 +11,8 @@
 bool archive_is(
     const char *name); /* by its name: .zip .tar .tgz .tbz .txz .tar.gz .tar.bz2 .tar.xz, any case */
 
+void archive_prepare(void); /* opens libarchive, which a cage would not allow */
+
 struct archive_source;
 
 /* fd is borrowed, and read from its beginning. max: refuse more bytes than that. NULL: *e is set. */

@@ -3,6 +3,7 @@
 #include "installer/task.h"
 #include "core/crypto.h"
 #include "core/limits.h"
+#include "installer/archive.h"
 #include "installer/archive_worker.h"
 #include "installer/bom_worker.h"
 #include "installer/image_listing.h"
@@ -17,7 +18,7 @@ static const struct worker_task tasks[] = {
     {"bom", false, 2 * GB, 300, 1, NULL, bom_work},
     {"profile", false, GB / 2, 60, 1, crypto_load_roots, profile_work},
     {"image", false, GB / 2, 60, 1, NULL, image_listing_work},
-    {"archive", true, GB / 2, 7200, LIMIT_PAYLOAD_FILE, NULL, archive_work},
+    {"archive", true, GB / 2, 7200, LIMIT_PAYLOAD_FILE, archive_prepare, archive_work},
     {"unpack", true, GB / 2, 7200, LIMIT_PAYLOAD_FILE, inspect_prepare, stage_work},
 };
 

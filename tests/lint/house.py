@@ -25,7 +25,7 @@ DOORS = {
                                'installer/signature_chain.c', 'installer/signature_cms.c',
                                'installer/signature_sign.c', 'installer/signature_ticket.c'}),
     'libplist': (r'<plist/', {'manifests/props.c'}),
-    'libarchive': (r'<archive', {'installer/archive.c'}),
+    'libarchive': (r'<archive', {'installer/archive_library.h'}),
     'zlib': (r'<zlib\.h>', {'installer/codec.c', 'installer/xar.c', 'installer/xar_writer.c', 'installer/cpio_writer.c',
                        'installer/tar_writer.c'}),
     'expat': (r'<expat', {'installer/xml.c'}),
