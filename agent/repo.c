@@ -1,15 +1,15 @@
 /* Invariants: a name has one answer in a run, also when it is an error. Bytes are decoded and their root type
- * judged before they replace anything on disk. A 304 is believed only when the cached file's digest is the
- * one noted with the validators; else the file is asked for anew.
+ * judged before they replace anything on disk. A 304 is believed only of a file that agent/kept.c has proved;
+ * else it is asked for anew.
  *
  * Surprise: object stores answer 403 for what is not there. */
 #include "agent/repo.h"
 
+#include "agent/kept.h"
 #include "agent/middleware.h"
 #include "agent/network.h"
 #include "agent/repo_bootstrap.h"
 #include "agent/repourl.h"
-#include "agent/validators.h"
 #include "core/crypto.h"
 #include "core/files.h"
 #include "core/limits.h"
@@ -37,8 +37,8 @@ struct answer { /* what became of one name */
     const struct value *dict;    /* of a manifest; NULL: why */
     const struct outline *items; /* of a catalog; NULL: why */
     struct buf body;             /* what came, or … */
-    const char *cached;          /* … what was kept: items look into it */
-    size_t cached_len;
+    struct kept_file cached;     /* … what was kept: items look into it, … */
+    struct kept_file outline;    /* … and into this */
     struct err why;
 };
 
@@ -56,7 +56,7 @@ struct repo {
     struct middleware *middleware; /* or NULL */
     const char *bases[KINDS];
     const char *home;
-    struct validators *validators[KINDS];
+    struct kept *kept[KINDS];
     struct answer *answers;
     unsigned manifests; /* asked for so far */
     char shown[512];
@@ -143,16 +143,17 @@ struct repo *repo_open(struct arena *a, struct loop *l, const struct options *o,
         middleware_close(r->middleware);
         return NULL;
     }
-    r->validators[MANIFEST] = validators_open(t->manifests);
-    r->validators[CATALOG] = validators_open(t->catalogs);
+    r->kept[MANIFEST] = kept_open(t->manifests, !o->dry_run);
+    r->kept[CATALOG] = kept_open(t->catalogs, !o->dry_run);
     return r;
 }
 
 /* The bytes of an answer, once nobody looks into them. */
 static void drop(struct answer *a)
 {
-    files_unmap(a->cached, a->cached_len);
-    a->cached = NULL;
+    files_unmap(a->cached.bytes, a->cached.len);
+    files_unmap(a->outline.bytes, a->outline.len);
+    a->cached.bytes = a->outline.bytes = NULL;
     buf_release(&a->body);
 }
 
@@ -161,7 +162,7 @@ void repo_free(struct repo *r)
     if (r == NULL)
         return;
     for (size_t k = 0; k < KINDS; k++)
-        validators_free(r->validators[k]);
+        kept_free(r->kept[k]);
     for (struct answer *a = r->answers; a != NULL; a = a->next)
         drop(a);
     fetch_free(r->fetch);
@@ -230,10 +231,13 @@ static int folder(const struct repo *r, enum kind kind)
     return kind == MANIFEST ? r->target->manifests : r->target->catalogs;
 }
 
-static bool decode(struct repo *r, struct answer *a, const char *p, size_t n, struct err *e)
+/* sum: the digest of the bytes, or NULL. */
+static bool decode(struct repo *r, struct answer *a, const char *p, size_t n, const unsigned char *sum,
+                   struct err *e)
 {
     if (a->kind == CATALOG) {
-        a->items = outline_decode(r->a, p, n, e);
+        a->items = sum != NULL ? kept_outline(r->kept[CATALOG], r->a, a->name, p, n, sum, &a->outline, e)
+                               : outline_decode(r->a, p, n, e);
     } else {
         const struct value *v = props_decode(r->a, p, n, e);
         if (v != NULL && value_type(v) == VALUE_DICT)
@@ -284,58 +288,40 @@ static bool get(struct repo *r, enum kind kind, const char *name, const struct f
     return w->ok;
 }
 
-/* The copy that is kept, if it is what the validators speak of. */
-static bool take_cached(struct repo *r, struct answer *a, struct fetch_validator *have)
-{
-    unsigned char noted[32], sum[DIGEST_MAX];
-    struct err why;
-    if (!validators_get(r->validators[a->kind], a->name, have, noted))
-        return false;
-    a->cached = files_map(folder(r, a->kind), a->name, kinds[a->kind].max, &a->cached_len, &why);
-    if (a->cached == NULL)
-        return false;
-    digest_of(DIGEST_SHA256, a->cached, a->cached_len, sum);
-    if (memcmp(sum, noted, sizeof noted) == 0)
-        return true;
-    drop(a);
-    return false;
-}
-
 /* What came is judged before it is kept. */
 static bool fetch_one(struct repo *r, struct answer *a, struct err *e)
 {
+    struct kept *kept = r->kept[a->kind];
     unsigned char sum[DIGEST_MAX];
-    struct fetch_validator have;
     struct waiting w;
     struct err why;
-    bool conditional = take_cached(r, a, &have);
+    bool conditional = kept_take(kept, a->name, kinds[a->kind].max, &a->cached);
     struct sink *to = sink_memory(&a->body);
-    if (!get(r, a->kind, a->name, conditional ? &have : NULL, to, &w, e))
+    if (!get(r, a->kind, a->name, conditional ? &a->cached.validator : NULL, to, &w, e))
         return false;
     if (w.answer == FETCH_UNCHANGED) {
         sink_abort(to);
-        return decode(r, a, a->cached, a->cached_len, e);
+        return decode(r, a, a->cached.bytes, a->cached.len, a->cached.sum, e);
     }
-    files_unmap(a->cached, a->cached_len);
-    a->cached = NULL;
-    if (!sink_commit(to, sum, e) || !decode(r, a, buf_str(&a->body), a->body.len, e))
+    files_unmap(a->cached.bytes, a->cached.len);
+    a->cached.bytes = NULL;
+    if (!sink_commit(to, sum, e) || !decode(r, a, buf_str(&a->body), a->body.len, sum, e))
         return false;
-    if (r->options->dry_run)
-        return true;
-    if (files_replace(folder(r, a->kind), a->name, buf_str(&a->body), a->body.len, 0644, FILES_LAZY, &why))
-        validators_set(r->validators[a->kind], a->name, &w.validator, sum);
-    else
+    if (!kept_put(kept, a->name, buf_str(&a->body), a->body.len, &w.validator, sum, &why))
         log_warn("%s %s is not kept: %s", kinds[a->kind].word, a->name, why.text);
     return true;
 }
 
 static bool read_one(struct repo *r, struct answer *a, struct err *e)
 {
+    struct stat st;
     if (folder(r, a->kind) < 0)
         return err_set(e, ERR_NOT_FOUND, CAUSE_NONE, "not in the cache");
-    a->cached = files_map(folder(r, a->kind), a->name, kinds[a->kind].max, &a->cached_len, e);
-    if (a->cached != NULL)
-        return decode(r, a, a->cached, a->cached_len, e);
+    a->cached.bytes = files_map(folder(r, a->kind), a->name, kinds[a->kind].max, &st, e);
+    if (a->cached.bytes != NULL) {
+        a->cached.len = (size_t)st.st_size;
+        return decode(r, a, a->cached.bytes, a->cached.len, NULL, e);
+    }
     if (e->kind == ERR_NOT_FOUND)
         err_set(e, ERR_NOT_FOUND, CAUSE_NONE, "not in the cache");
     return false;
@@ -493,7 +479,7 @@ struct sweep {
     const char *path; /* "" or "groups/" */
     const char *const *used;
     const char *keep;
-    struct validators *validators;
+    struct kept *kept;
     bool left; /* something stays in this folder */
 };
 
@@ -511,11 +497,12 @@ static bool sweep_entry(void *ctx, const char *name, const struct stat *st)
     struct err e;
     const char *path = arena_printf(s->a, "%s%s", s->path, name);
     bool top = s->path[0] == '\0';
-    if (top && (strcmp(name, VALIDATORS_FILE) == 0 || strcmp(name, "SelfServeManifest") == 0)) {
+    if (top && (strcmp(name, KEPT_NOTES) == 0 || strcmp(name, "SelfServeManifest") == 0)) {
         s->left = true;
         return true;
     }
-    if (in_list(s->used, path) || (s->keep != NULL && strcmp(s->keep, path) == 0)) {
+    const char *of = text_starts(path, KEPT_OUTLINES "/") ? path + sizeof KEPT_OUTLINES : path;
+    if (in_list(s->used, of) || (s->keep != NULL && strcmp(s->keep, path) == 0)) {
         s->left = true;
         return true;
     }
@@ -529,8 +516,8 @@ static bool sweep_entry(void *ctx, const char *name, const struct stat *st)
             s->left = true;
             return true;
         }
-    } else if (s->validators != NULL) {
-        validators_forget(s->validators, path);
+    } else if (s->kept != NULL) {
+        kept_forget(s->kept, path);
     }
     if (!files_remove(s->dir, path, &e)) {
         log_warn("clean-up: %s", e.text);
@@ -549,7 +536,7 @@ void repo_clean(struct repo *r, const char *const *manifests, const char *const 
                           .path = "",
                           .used = k == MANIFEST ? manifests : catalogs,
                           .keep = k == MANIFEST ? keep : NULL,
-                          .validators = r->validators[k]};
+                          .kept = r->kept[k]};
         if (s.dir >= 0 && !files_list(s.dir, "", sweep_entry, &s, &e))
             log_warn("clean-up: %s: %s", kinds[k].folder, e.text);
     }

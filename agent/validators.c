@@ -15,6 +15,7 @@ struct known {
     struct fetch_validator value;
     bool has_sum;
     unsigned char sum[SUM_SIZE];
+    char proved[VALIDATORS_WORD];
 };
 
 struct validators {
@@ -64,6 +65,8 @@ static void load(struct validators *v, const struct value *dict)
         k->has_sum = sum != NULL && n == SUM_SIZE;
         if (k->has_sum)
             memcpy(k->sum, sum, SUM_SIZE);
+        const char *proved = props_str(one, "proved");
+        snprintf(k->proved, sizeof k->proved, "%s", k->has_sum && proved != NULL ? proved : "");
     }
 }
 
@@ -100,6 +103,8 @@ void validators_save(struct validators *v)
             value_set(a, one, "length", value_new_int(a, k->value.length));
         if (k->has_sum)
             value_set(a, one, "sha256", value_new_data(a, k->sum, SUM_SIZE));
+        if (k->proved[0] != '\0')
+            value_set(a, one, "proved", value_new_str(a, k->proved));
         value_set(a, dict, k->name, one);
     }
     buf_init(&bytes, LIMIT_MANIFEST);
@@ -150,6 +155,22 @@ void validators_set(struct validators *v, const char *name, const struct fetch_v
     k->has_sum = sha256 != NULL;
     if (sha256 != NULL)
         memcpy(k->sum, sha256, SUM_SIZE);
+    k->proved[0] = '\0';
+    v->changed = true;
+}
+
+const char *validators_proved(const struct validators *v, const char *name)
+{
+    const struct known *k = find(v, name);
+    return k != NULL ? k->proved : "";
+}
+
+void validators_prove(struct validators *v, const char *name, const char *word)
+{
+    struct known *k = find(v, name);
+    if (k == NULL || !k->has_sum || strcmp(k->proved, word) == 0)
+        return;
+    snprintf(k->proved, sizeof k->proved, "%s", word);
     v->changed = true;
 }
 

@@ -1,7 +1,7 @@
 /* arena: invariants.
  *
  * Blocks form a list; the first one is the only one that still has room. A block's bytes are zero until they
- * are handed out, because calloc made them so and nothing is handed out twice. What is large beside the
+ * are handed out, because block_new made them so and nothing is handed out twice. What is large beside the
  * block in use gets a block of its own, put behind it, so that its room is not lost.
  * Under the address sanitizer every allocation is such a block: one byte too many is then found. */
 #include "core/arena.h"
@@ -21,7 +21,7 @@
 #endif
 
 #define BLOCK_FIRST ((size_t)4096)
-#define BLOCK_MAX   ((size_t)1024 * 1024)
+#define BLOCK_MAX   ((size_t)256 * 1024)
 #define POPULATED   ((size_t)64 * 1024) /* a block of that size will be used, most of it */
 
 struct block {
@@ -66,12 +66,14 @@ static struct block *block_new(size_t size)
 {
     if (size > SIZE_MAX - sizeof(struct block))
         exhausted();
-    struct block *b = calloc(1, sizeof *b + size);
+    struct block *b = size < POPULATED ? calloc(1, sizeof *b + size) : malloc(sizeof *b + size);
     if (!b)
         exhausted();
+    if (size >= POPULATED) {
+        os_populate((uintptr_t)b, sizeof *b + size, true);
+        memset(b, 0, sizeof *b + size);
+    }
     b->size = size;
-    if (size >= POPULATED)
-        os_populate(b, sizeof *b + size, true);
     return b;
 }
 

@@ -1,7 +1,11 @@
 /* buf: invariants. len <= max always; data, when there, has room for len bytes and a NUL. */
 #include "core/buf.h"
 #include "core/arena.h"
+#include "core/os.h"
 #include <stdint.h>
+
+#define POPULATED     ((size_t)64 * 1024) /* one that has grown so far will be filled, up to … */
+#define POPULATED_MAX ((size_t)512 * 1024)
 
 void buf_init(struct buf *b, size_t max)
 {
@@ -36,6 +40,10 @@ static bool reserve(struct buf *b, size_t n, struct err *e)
         cap = b->max + 1;
     b->data = arena_heap(b->data, cap);
     b->cap = cap;
+    if (cap >= POPULATED) {
+        size_t soon = cap - b->len;
+        os_populate((uintptr_t)b->data + b->len, soon < POPULATED_MAX ? soon : POPULATED_MAX, true);
+    }
     return true;
 }
 

@@ -102,24 +102,21 @@ bool files_read(int dir, const char *path, struct buf *out, struct err *e)
     return ok;
 }
 
-const char *files_map(int dir, const char *path, size_t max, size_t *n, struct err *e)
+const char *files_map(int dir, const char *path, size_t max, struct stat *st, struct err *e)
 {
-    struct stat st;
     void *p = MAP_FAILED;
     int fd = files_open(dir, path, e);
     if (fd < 0)
         return NULL;
-    if (fstat(fd, &st) != 0)
+    if (fstat(fd, st) != 0)
         err_sys(e, "%s", path);
-    else if ((uintmax_t)st.st_size > max)
+    else if ((uintmax_t)st->st_size > max)
         err_set(e, ERR_LIMIT, CAUSE_LIMIT, "%s: longer than %zu bytes", path, max);
-    else if ((*n = (size_t)st.st_size) == 0)
+    else if (st->st_size == 0)
         p = NULL;
-    else if ((p = mmap(NULL, *n, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
+    else if ((p = mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
         err_sys(e, "%s", path);
     close(fd);
-    if (p != MAP_FAILED && p != NULL)
-        os_populate(p, *n, false);
     return p == MAP_FAILED ? NULL : p == NULL ? "" : p;
 }
 

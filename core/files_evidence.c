@@ -15,14 +15,20 @@ struct place {
     char path[LIMIT_PATH + 1]; /* its path below the root */
 };
 
-/* Go to path below the root. errno on failure; the place is then still one that can be closed. */
+static void leave(struct place *at, int dir)
+{
+    if (at->fd >= 0 && at->fd != dir)
+        close(at->fd);
+}
+
+/* Go to path below the root: dir itself is borrowed for "". errno on failure; the place is then still one
+ * that can be left. */
 static bool go(struct place *at, int dir, const char *path)
 {
-    int fd = walk_dir(dir, path, false, 0);
+    int fd = *path == '\0' ? dir : walk_dir(dir, path, false, 0);
     if (fd < 0)
         return false;
-    if (at->fd >= 0)
-        close(at->fd);
+    leave(at, dir);
     at->fd = fd;
     if (path != at->path)
         snprintf(at->path, sizeof at->path, "%s", path);
@@ -36,7 +42,7 @@ static bool go_up(struct place *at, int dir)
     return go(at, dir, at->path);
 }
 
-static bool go_down(struct place *at, const char *name)
+static bool go_down(struct place *at, int dir, const char *name)
 {
     int sub = walk_dir_at(at->fd, name);
     if (sub < 0 || !walk_join(at->path, name)) {
@@ -44,7 +50,7 @@ static bool go_down(struct place *at, const char *name)
             close(sub);
         return false;
     }
-    close(at->fd);
+    leave(at, dir);
     at->fd = sub;
     return true;
 }
@@ -85,7 +91,7 @@ static bool resolve(struct place *at, int dir, const char *norm, char name[LIMIT
             if (!go_up(at, dir))
                 return false;
             snprintf(name, LIMIT_NAME + 1, ".");
-        } else if (at->path[0] == '\0' && walk_is_private(name) && !go_down(at, "private")) {
+        } else if (at->path[0] == '\0' && walk_is_private(name) && !go_down(at, dir, "private")) {
             return false;
         }
         if (fstatat(at->fd, name, st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -106,7 +112,7 @@ static bool resolve(struct place *at, int dir, const char *norm, char name[LIMIT
             /* a link whose target was only a directory above, or nothing: the place itself is meant */
             return errno == 0 && fstatat(at->fd, name, st, AT_SYMLINK_NOFOLLOW) == 0;
         }
-        if (strcmp(name, ".") != 0 && !go_down(at, name))
+        if (strcmp(name, ".") != 0 && !go_down(at, dir, name))
             return false;
         memcpy(name, next, strlen(next) + 1);
     }
@@ -122,8 +128,7 @@ static bool evidence(struct place *at, int dir, const char *path, char name[LIMI
     if (resolve(at, dir, norm, name, st))
         return true;
     err_sys(e, "%s", path);
-    if (at->fd >= 0)
-        close(at->fd);
+    leave(at, dir);
     return false;
 }
 
@@ -136,7 +141,7 @@ bool files_evidence_stat(int dir, const char *path, struct stat *st, char *out_p
     bool ok = strcmp(name, ".") == 0 || walk_join(at.path, name) || err_sys(e, "%s", path);
     if (ok && out_path)
         snprintf(out_path, LIMIT_PATH + 1, "%s", at.path);
-    close(at.fd);
+    leave(&at, dir);
     return ok;
 }
 
@@ -148,6 +153,6 @@ int files_evidence_open(int dir, const char *path, struct err *e)
     if (!evidence(&at, dir, path, name, &st, e))
         return -1;
     int file = walk_regular(at.fd, name, path, e);
-    close(at.fd);
+    leave(&at, dir);
     return file;
 }

@@ -60,12 +60,17 @@ void os_random(void *p, size_t n); /* cannot fail: ends the process if the syste
 CHECKED bool os_xattr_get(int fd, const char *name, void *p, size_t *len, struct err *e);
 CHECKED bool os_xattr_set(int fd, const char *name, const void *p, size_t len, struct err *e);
 
-/* The bytes from p on will all be used (written to when write) right away. A hint: their pages may then come
- * in one go and not by a fault each, which is a tenth of the time that a decision takes. */
-void os_populate(const void *p, size_t n, bool write);
+/* The bytes from address at on will all be used (written to when write) right away. A hint: their pages may
+ * then come in one go and not by a fault each, which is a tenth of the time that a decision takes. */
+void os_populate(uintptr_t at, size_t n, bool write);
 
 /* When st's file was last written, to the nanosecond (POSIX names the member, Apple another). */
 struct timespec os_mtime(const struct stat *st);
+struct timespec os_ctime(const struct stat *st); /* the same of its inode, which nobody can set back */
+
+#define OS_BOOT_MAX 64
+/* What this boot of the machine is called; "" where that cannot be known. */
+void os_boot(char out[OS_BOOT_MAX]);
 
 /* BSD file flags (uchg …): clear what would stop a removal. Without such flags: does nothing. */
 void os_clear_flags(int dir, const char *name);

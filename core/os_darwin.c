@@ -170,9 +170,9 @@ bool os_xattr_set(int fd, const char *name, const void *p, size_t len, struct er
     return fsetxattr(fd, name, p, len, 0, 0) == 0 || err_sys(e, "attribute %s", name);
 }
 
-void os_populate(const void *p, size_t n, bool write)
+void os_populate(uintptr_t at, size_t n, bool write)
 {
-    (void)p; /* there is no such call, and pages are larger */
+    (void)at; /* there is no such call, and pages are larger */
     (void)n;
     (void)write;
 }
@@ -180,6 +180,18 @@ void os_populate(const void *p, size_t n, bool write)
 struct timespec os_mtime(const struct stat *st)
 {
     return st->st_mtimespec;
+}
+
+struct timespec os_ctime(const struct stat *st)
+{
+    return st->st_ctimespec;
+}
+
+void os_boot(char out[OS_BOOT_MAX])
+{
+    size_t n = OS_BOOT_MAX;
+    if (sysctlbyname("kern.bootsessionuuid", out, &n, NULL, 0) != 0 || n == 0 || out[n - 1] != '\0')
+        out[0] = '\0';
 }
 
 void os_clear_flags(int dir, const char *name)

@@ -179,9 +179,9 @@ bool os_xattr_set(int fd, const char *name, const void *p, size_t len, struct er
     return fsetxattr(fd, full, p, len, 0) == 0 || err_sys(e, "attribute %s", name);
 }
 
-void os_populate(const void *p, size_t n, bool write)
+void os_populate(uintptr_t at, size_t n, bool write)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)p;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t from = (at + page - 1) / page * page, to = (at + n) / page * page;
     /* since Linux 5.14; an older one says no */
     if (from < to)
@@ -191,6 +191,22 @@ void os_populate(const void *p, size_t n, bool write)
 struct timespec os_mtime(const struct stat *st)
 {
     return st->st_mtim;
+}
+
+struct timespec os_ctime(const struct stat *st)
+{
+    return st->st_ctim;
+}
+
+void os_boot(char out[OS_BOOT_MAX])
+{
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, out, OS_BOOT_MAX - 1);
+    if (fd >= 0)
+        close(fd);
+    while (n > 0 && out[n - 1] == '\n')
+        n--;
+    out[n > 0 ? n : 0] = '\0';
 }
 
 void os_clear_flags(int dir, const char *name)

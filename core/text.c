@@ -57,7 +57,7 @@ bool text_utf8_valid(const char *p, size_t n)
         i += ascii_blocks(u + i, n - i);
         size_t stop = n - i > 64 ? i + 64 : n;
         for (size_t len; i < stop; i += len)
-            if ((len = utf8_char(u + i, n - i, &c)) == 0)
+            if ((len = u[i] < 0x80 ? 1 : utf8_char(u + i, n - i, &c)) == 0)
                 return false;
     }
     return true;
@@ -73,6 +73,11 @@ static bool is_control(unsigned long c)
 /* Write one character's printable form to out (at most 16 bytes); *used of p's bytes are done. */
 static size_t printable_char(char out[16], const unsigned char *p, size_t n, size_t *used)
 {
+    if (*p >= ' ' && *p < 0x7f) {
+        *used = 1;
+        out[0] = (char)*p;
+        return 1;
+    }
     unsigned long c = 0;
     size_t len = utf8_char(p, n, &c);
     *used = len ? len : 1;

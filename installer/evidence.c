@@ -27,8 +27,7 @@ const char *evidence_order_text(int order)
 
 bool evidence_exists(const struct evidence *ev, const char *path, struct stat *st)
 {
-    struct err e;
-    return files_evidence_stat(ev->root, path, st, NULL, &e);
+    return files_evidence_stat(ev->root, path, st, NULL, NULL);
 }
 
 /* Compare the plist at path with what the entry wants; where names the entry in sentences. */
@@ -135,10 +134,12 @@ static enum evidence_held hold_application(struct evidence *ev, const struct ins
         a = arena_open();
         const char *info = arena_printf(a, "%s/Contents/Info.plist", it->path);
         enum evidence_held held = EVIDENCE_ABSENT;
-        if (evidence_exists(ev, info, &st))
-            held = hold_plist(ev, it, where, info);
+        if (!evidence_exists(ev, it->path, &st)) /* on a new Mac, nearly always */
+            say(ev, "%s: %s is not there", where, it->path);
+        else if (!evidence_exists(ev, info, &st))
+            say(ev, "%s: %s is not there", where, info);
         else
-            say(ev, "%s: %s is not there", where, evidence_exists(ev, it->path, &st) ? info : it->path);
+            held = hold_plist(ev, it, where, info);
         arena_free(a);
         return held;
     }

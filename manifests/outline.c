@@ -6,9 +6,15 @@
 #include "manifests/prescan.h"
 #include "manifests/value.h"
 
+#define STRING "<string>"
+#define END    "</string>"
+
 struct outline {
-    const char *bytes; /* NULL: array has it all */
+    const char *bytes; /* NULL: array has it all; behind a byte order mark */
+    size_t len;
     const struct prescan_item *items;
+    const char
+        *briefs; /* what the spans of items' values are offsets into: bytes, or what was saved of them */
     const struct value *array;
     size_t count;
 };
@@ -62,7 +68,8 @@ struct outline *outline_decode(struct arena *a, const void *p, size_t n, struct 
         goto out;
     }
     o = arena_alloc(a, sizeof *o);
-    o->bytes = bytes;
+    o->bytes = o->briefs = bytes;
+    o->len = n;
     o->count = found.count;
     struct prescan_item *items = arena_array(a, found.count, sizeof *items);
     if (found.count > 0)
@@ -73,6 +80,92 @@ out:
     return o;
 }
 
+/* ---- saved ------------------------------------------------------------------------------------------ */
+
+/* What is saved: the head, the items, then the values of their brief keys, one after the other: every item is
+ * asked for some, and together they are read in a fraction of the time that a look at each place in the bytes
+ * takes. */
+struct head {
+    char form[40];
+    uint64_t len, count, briefs;
+};
+_Static_assert(sizeof(struct head) % _Alignof(struct prescan_item) == 0, "the items are aligned");
+
+static struct head head_of(size_t len, size_t count, size_t briefs)
+{
+    struct head h = {.len = len, .count = count, .briefs = briefs};
+    snprintf(h.form, sizeof h.form, "daybreak outline %s %zu", DAYBREAK_VERSION, sizeof(struct prescan_item));
+    return h;
+}
+
+bool outline_save(const struct outline *o, struct buf *out, struct err *e)
+{
+    if (!o->bytes)
+        return true;
+    struct head h = head_of(o->len, o->count, 0);
+    if (!buf_append(out, &h, sizeof h, e))
+        return false;
+    for (size_t i = 0; i < o->count; i++) {
+        struct prescan_item item = o->items[i];
+        for (size_t k = 0; k < PRESCAN_KEYS; k++) {
+            item.value[k].at = (uint32_t)h.briefs;
+            h.briefs += item.value[k].len;
+        }
+        if (h.briefs > UINT32_MAX)
+            return err_set(e, ERR_LIMIT, CAUSE_LIMIT, "its values are longer than 4 GB");
+        if (!buf_append(out, &item, sizeof item, e))
+            return false;
+    }
+    for (size_t i = 0; i < o->count; i++)
+        for (size_t k = 0; k < PRESCAN_KEYS; k++)
+            if (!buf_append(out, o->briefs + o->items[i].value[k].at, o->items[i].value[k].len, e))
+                return false;
+    memcpy(out->data + out->len - h.briefs - o->count * sizeof *o->items - sizeof h, &h, sizeof h);
+    return true;
+}
+
+static bool inside(struct prescan_span span, size_t n)
+{
+    return span.at <= n && span.len <= n - span.at;
+}
+
+static bool fits(const struct prescan_item *item, size_t len, size_t briefs)
+{
+    const size_t least = sizeof STRING - 1 + sizeof END - 1;
+    bool ok = inside(item->whole, len);
+    for (size_t k = 0; k < PRESCAN_KEYS; k++)
+        ok = ok && inside(item->value[k], briefs) &&
+             (!(item->text & OUTLINE_KEY(k)) || item->value[k].len >= least);
+    return ok;
+}
+
+struct outline *outline_restore(struct arena *a, const void *p, size_t n, const void *saved, size_t saved_len)
+{
+    struct outline o = {.bytes = p, .len = n};
+    struct head said;
+    size_t left = saved_len - sizeof said;
+    if (n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) {
+        o.bytes += 3;
+        o.len -= 3;
+    }
+    if (saved_len < sizeof said)
+        return NULL;
+    memcpy(&said, saved, sizeof said);
+    const struct head ours = head_of(o.len, said.count, said.briefs);
+    if (memcmp(&said, &ours, sizeof said) != 0 || said.count > left / sizeof *o.items ||
+        said.briefs != left - said.count * sizeof *o.items)
+        return NULL;
+    o.count = said.count;
+    o.items = (const void *)((const char *)saved + sizeof said);
+    o.briefs = (const char *)(o.items + o.count);
+    for (size_t i = 0; i < o.count; i++)
+        if (!fits(&o.items[i], o.len, said.briefs))
+            return NULL;
+    struct outline *whole = arena_alloc(a, sizeof *whole);
+    *whole = o;
+    return whole;
+}
+
 size_t outline_count(const struct outline *o)
 {
     return o->count;
@@ -80,17 +173,17 @@ size_t outline_count(const struct outline *o)
 
 /* ---- spans ------------------------------------------------------------------------------------------- */
 
-static const struct value *decode_span(struct arena *a, const struct outline *o, struct prescan_span span,
+static const struct value *decode_span(struct arena *a, const char *bytes, struct prescan_span span,
                                        struct err *e)
 {
     static const char before[] = "<plist>", after[] = "</plist>";
     const size_t head = sizeof before - 1, tail = sizeof after - 1;
-    const struct value *v = plain_value(a, o->bytes + span.at, span.len);
+    const struct value *v = plain_value(a, bytes + span.at, span.len);
     if (v)
         return v;
     char *text = arena_heap(NULL, head + span.len + tail);
     memcpy(text, before, head);
-    memcpy(text + head, o->bytes + span.at, span.len);
+    memcpy(text + head, bytes + span.at, span.len);
     memcpy(text + head + span.len, after, tail);
     v = props_decode(a, text, head + span.len + tail, e);
     free(text);
@@ -127,7 +220,7 @@ static bool counts(const struct outline *o, size_t i, int key)
 enum outline_sight outline_look(const struct outline *o, size_t i, enum pkginfo_brief_key key, const char **p,
                                 size_t *n)
 {
-    static const char open[] = "<string>", close[] = "</string>", no[] = "<false/>";
+    static const char no[] = "<false/>";
     if (!counts(o, i, (int)key))
         return OUTLINE_NOTHING;
     if (!o->bytes) {
@@ -135,11 +228,11 @@ enum outline_sight outline_look(const struct outline *o, size_t i, enum pkginfo_
         return v ? OUTLINE_VALUE : OUTLINE_NOTHING;
     }
     const struct prescan_item *item = &o->items[i];
-    const char *at = o->bytes + item->value[key].at;
+    const char *at = o->briefs + item->value[key].at;
     size_t len = item->value[key].len;
     if (item->text & OUTLINE_KEY(key)) {
-        *p = at + sizeof open - 1;
-        *n = len - (sizeof open - 1) - (sizeof close - 1);
+        *p = at + sizeof STRING - 1;
+        *n = len - (sizeof STRING - 1) - (sizeof END - 1);
         return OUTLINE_TEXT;
     }
     return len == sizeof no - 1 && memcmp(at, no, len) == 0 ? OUTLINE_FALSE : OUTLINE_VALUE;
@@ -158,7 +251,7 @@ const struct value *outline_part(struct arena *a, const struct outline *o, size_
         const char *key = pkginfo_brief_keys[k];
         if (keys & OUTLINE_KEY(k) && counts(o, i, k))
             value_set(a, part, key,
-                      o->bytes ? decode_span(a, o, o->items[i].value[k], &e)
+                      o->bytes ? decode_span(a, o->briefs, o->items[i].value[k], &e)
                                : value_get(value_at(o->array, i), key));
     }
     return part;
@@ -168,5 +261,5 @@ const struct value *outline_item(struct arena *a, const struct outline *o, size_
 {
     if (too_large(o, i, e))
         return NULL;
-    return o->bytes ? decode_span(a, o, o->items[i].whole, e) : value_at(o->array, i);
+    return o->bytes ? decode_span(a, o->bytes, o->items[i].whole, e) : value_at(o->array, i);
 }

@@ -18,6 +18,14 @@ struct outline *outline_decode(struct arena *a, const void *p, size_t n, struct 
 /* The same of an array that is a tree already. */
 struct outline *outline_of(struct arena *a, const struct value *array, struct err *e);
 
+/* What outline_decode found in bytes, in a form that outline_restore takes back: for the same bytes, on the
+ * same kind of machine, by the same version of the program. Nothing is appended for a tree. */
+CHECKED bool outline_save(const struct outline *o, struct buf *out, struct err *e);
+/* p, n: the very bytes of the outline that was saved, which the caller has proved, as saved itself, where it
+ * is aligned as a page; both are borrowed as p is above. NULL: saved is no such thing. */
+struct outline *outline_restore(struct arena *a, const void *p, size_t n, const void *saved,
+                                size_t saved_len);
+
 size_t outline_count(const struct outline *o); /* elements, whatever they are */
 
 /* What stands under one of pkginfo_brief_keys in element i, seen without decoding it. */

@@ -185,6 +185,8 @@ static bool put_text(struct writer *w, const char *s)
 {
     bool valid = text_utf8_valid(s, strlen(s));
     const char *from = s;
+    if (valid)
+        s += strcspn(s, "&<>");
     for (; *s; s++) {
         const char *as = *s == '&' ? "&amp;" : *s == '<' ? "&lt;" : *s == '>' ? "&gt;" : NULL;
         if (!valid && (unsigned char)*s >= 0x80) {
@@ -246,10 +248,15 @@ static bool put_data(struct writer *w, const unsigned char *p, size_t n, size_t 
     return indent(w, depth);
 }
 
+struct member_of {
+    const char *key;
+    const struct value *value;
+};
+
 static int by_key(const void *a, const void *b)
 {
-    const char *const *x = a, *const *y = b;
-    return strcmp(*x, *y);
+    const struct member_of *x = a, *y = b;
+    return strcmp(x->key, y->key);
 }
 
 static bool put_value(struct writer *w, const struct value *v, size_t depth);
@@ -257,15 +264,18 @@ static bool put_value(struct writer *w, const struct value *v, size_t depth);
 static bool put_dict(struct writer *w, const struct value *v, size_t depth)
 {
     size_t n = value_count(v);
-    const char **keys = arena_heap(NULL, n * sizeof *keys);
-    bool ok = puts_(w, "<dict>\n");
-    for (size_t i = 0; i < n; i++)
-        keys[i] = value_key(v, i);
-    qsort(keys, n, sizeof *keys, by_key);
+    struct member_of *all = arena_heap(NULL, n * sizeof *all);
+    bool ok = puts_(w, "<dict>\n"), sorted = true;
+    for (size_t i = 0; i < n; i++) {
+        all[i] = (struct member_of){value_key(v, i), value_at(v, i)};
+        sorted = sorted && (i == 0 || strcmp(all[i - 1].key, all[i].key) < 0);
+    }
+    if (!sorted)
+        qsort(all, n, sizeof *all, by_key);
     for (size_t i = 0; i < n && ok; i++)
-        ok = indent(w, depth + 1) && puts_(w, "<key>") && put_text(w, keys[i]) && puts_(w, "</key>\n") &&
-             put_value(w, value_get(v, keys[i]), depth + 1);
-    free(keys);
+        ok = indent(w, depth + 1) && puts_(w, "<key>") && put_text(w, all[i].key) && puts_(w, "</key>\n") &&
+             put_value(w, all[i].value, depth + 1);
+    free(all);
     return ok && indent(w, depth) && puts_(w, "</dict>\n");
 }
 

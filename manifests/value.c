@@ -138,10 +138,17 @@ void value_push(struct arena *a, struct value *dict, const char *key, const stru
     d->pairs[dict->count++] = (struct pair){key, v};
 }
 
+/* As strcmp; most keys differ in their first byte. */
+static int order(const char *a, const char *b)
+{
+    int first = (unsigned char)*a - (unsigned char)*b;
+    return first != 0 ? first : strcmp(a, b);
+}
+
 static int by_key(const void *a, const void *b)
 {
     struct pair *const *x = a, *const *y = b;
-    return strcmp((*x)->key, (*y)->key);
+    return order((*x)->key, (*y)->key);
 }
 
 const char *value_seal(struct arena *a, struct value *dict)
@@ -151,15 +158,20 @@ const char *value_seal(struct arena *a, struct value *dict)
     if (n <= SMALL) {
         for (size_t i = 1; i < n; i++)
             for (size_t j = 0; j < i; j++)
-                if (strcmp(d->pairs[i].key, d->pairs[j].key) == 0)
+                if (order(d->pairs[i].key, d->pairs[j].key) == 0)
                     return d->pairs[i].key;
         return NULL;
     }
     struct pair **sorted = arena_array(a, n, sizeof *sorted);
-    for (size_t i = 0; i < n; i++)
+    bool ascending = true;
+    for (size_t i = 0; i < n; i++) {
         sorted[i] = &d->pairs[i];
-    qsort(sorted, n, sizeof *sorted, by_key);
+        ascending = ascending && (i == 0 || order(sorted[i - 1]->key, sorted[i]->key) < 0);
+    }
     d->sorted = sorted;
+    if (ascending) /* as nearly all programs write them */
+        return NULL;
+    qsort(sorted, n, sizeof *sorted, by_key);
     for (size_t i = 1; i < n; i++)
         if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0)
             return sorted[i]->key;
@@ -174,10 +186,10 @@ static struct pair *find(const struct value *v, const char *key)
         size_t low = 0, high = v->count;
         while (low < high) {
             size_t middle = low + (high - low) / 2;
-            int order = strcmp(key, d->sorted[middle]->key);
-            if (order == 0)
+            int side = order(key, d->sorted[middle]->key);
+            if (side == 0)
                 return d->sorted[middle];
-            if (order < 0)
+            if (side < 0)
                 high = middle;
             else
                 low = middle + 1;
@@ -185,7 +197,7 @@ static struct pair *find(const struct value *v, const char *key)
         return NULL;
     }
     for (size_t i = 0; i < v->count; i++)
-        if (strcmp(d->pairs[i].key, key) == 0)
+        if (order(d->pairs[i].key, key) == 0)
             return &d->pairs[i];
     return NULL;
 }

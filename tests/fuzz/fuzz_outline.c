@@ -1,4 +1,5 @@
-/* Any bytes: what the outline of a catalog says of it, item by item, is what decoding the whole says. */
+/* Any bytes: what the outline of a catalog says of it, item by item, is what decoding the whole says; and so
+ * does the outline that was saved and restored. */
 #include "core/limits.h"
 #include "manifests/outline.h"
 #include "manifests/pkginfo.h"
@@ -63,6 +64,22 @@ static void same_items(struct arena *a, const struct outline *tree, const struct
     }
 }
 
+static void same_restored(struct arena *a, const struct outline *tree, const struct outline *bytes,
+                          const uint8_t *data, size_t size)
+{
+    struct buf saved;
+    struct err e;
+    buf_init(&saved, SIZE_MAX);
+    need(outline_save(bytes, &saved, &e));
+    if (saved.len > 0) {
+        const struct outline *restored = outline_restore(a, data, size, saved.data, saved.len);
+        need(restored != NULL);
+        same_items(a, tree, restored);
+        need(!outline_restore(a, data, size, saved.data, saved.len - 1));
+    }
+    buf_release(&saved);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena *a = arena_open();
@@ -71,10 +88,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct outline *tree = whole ? outline_of(a, whole, &e) : NULL;
     const struct outline *bytes = outline_decode(a, data, size, &f);
     need(!tree == !bytes);
-    if (tree)
+    if (tree) {
         same_items(a, tree, bytes);
-    else
+        same_restored(a, tree, bytes, data, size);
+    } else {
         need(strcmp(e.text, f.text) == 0);
+    }
     arena_free(a);
     return 0;
 }

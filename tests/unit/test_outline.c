@@ -223,6 +223,53 @@ static void many_keys_are_told_apart(void **state)
     }
 }
 
+/* Whatever is not just what was saved for these bytes is no outline of them. */
+static void is_restored_from_what_was_saved(void **state)
+{
+    static const char text[] =
+        "\xef\xbb\xbf" ARRAY(ITEM(KEY("name", STR("Sn\xc3\xb6w")) KEY("version", "<integer>2</integer>")
+                                      KEY("update_for", STR("B"))) ITEM(KEY("description", STR("none")))
+                                 STR("no item") ITEM(KEY("name", STR("B")) KEY("version", STR("1"))));
+    struct buf saved;
+    const char *p;
+    size_t n;
+    (void)state;
+    const struct outline *made = outline_decode(a, text, sizeof text - 1, &e);
+    assert_non_null(made);
+    buf_init(&saved, LIMIT_MB);
+    assert_true(outline_save(made, &saved, &e));
+    const struct outline *o = outline_restore(a, text, sizeof text - 1, saved.data, saved.len);
+    assert_non_null(o);
+    assert_int_equal(outline_count(o), 4);
+    assert_int_equal(outline_look(o, 0, PKGINFO_BRIEF_NAME, &p, &n), OUTLINE_TEXT);
+    assert_memory_equal(p, "Sn\xc3\xb6w", n);
+    assert_int_equal(outline_look(o, 0, PKGINFO_BRIEF_VERSION, &p, &n), OUTLINE_VALUE);
+    assert_int_equal(outline_look(o, 1, PKGINFO_BRIEF_NAME, &p, &n), OUTLINE_NOTHING);
+    assert_null(outline_part(a, o, 2, OUTLINE_BRIEF));
+    for (size_t i = 0; i < 4; i++)
+        assert_true(value_equal(outline_item(a, o, i, &e), outline_item(a, made, i, &e)));
+    assert_string_equal(props_str(outline_part(a, o, 0, OUTLINE_BRIEF), "update_for"), "B");
+
+    for (size_t k = 0; k < saved.len; k += 7)
+        assert_null(outline_restore(a, text, sizeof text - 1, saved.data, k));
+    assert_null(outline_restore(a, text, sizeof text - 2, saved.data, saved.len));
+    saved.data[17]++; /* the version of the program */
+    assert_null(outline_restore(a, text, sizeof text - 1, saved.data, saved.len));
+    saved.data[17]--;
+    saved.data[64 + 3] = 0x7f; /* where the first item stands */
+    assert_null(outline_restore(a, text, sizeof text - 1, saved.data, saved.len));
+    buf_release(&saved);
+
+    struct value *tree = value_new_array(a);
+    buf_init(&saved, LIMIT_MB);
+    assert_true(outline_save(outline_of(a, tree, &e), &saved, &e));
+    assert_int_equal(saved.len, 0);
+    buf_init(&saved, 100);
+    assert_false(outline_save(made, &saved, &e));
+    assert_int_equal(e.kind, ERR_LIMIT);
+    buf_release(&saved);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +282,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_item_beyond_the_limits_is_its_own_problem, setup, teardown),
         cmocka_unit_test_setup_teardown(a_catalog_may_be_larger_than_any_other_list, setup, teardown),
         cmocka_unit_test_setup_teardown(many_keys_are_told_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(is_restored_from_what_was_saved, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

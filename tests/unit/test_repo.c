@@ -217,7 +217,7 @@ static void trust(void **state)
 
 static void clean_up(void **state)
 {
-    static const char *const manifests[] = {"m", "groups/eng", NULL}, *const catalogs[] = {NULL};
+    static const char *const manifests[] = {"m", "groups/eng", NULL}, *const catalogs[] = {"used", NULL};
     static const char *const all[] = {
         "m", "old", "groups/eng", "groups/old", "gone/deep/x", "SelfServeManifest", "local"};
     (void)state;
@@ -225,6 +225,8 @@ static void clean_up(void **state)
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         ground_put(arena_printf(memory, "root/Library/Daybreak/manifests/%s", all[i]), "x");
     ground_put("root/Library/Daybreak/catalogs/p", "x");
+    ground_put("root/Library/Daybreak/catalogs/.outlines/p", "x");
+    ground_put("root/Library/Daybreak/catalogs/.outlines/used", "x");
     repo_clean(repo, manifests, catalogs, "local");
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         bool kept = i != 1 && i != 3 && i != 4;
@@ -232,6 +234,8 @@ static void clean_up(void **state)
     }
     assert_false(ground_has("root/Library/Daybreak/manifests/gone"));
     assert_false(ground_has("root/Library/Daybreak/catalogs/p"));
+    assert_false(ground_has("root/Library/Daybreak/catalogs/.outlines/p"));
+    assert_true(ground_has("root/Library/Daybreak/catalogs/.outlines/used"));
 }
 
 static const char *const *urls_of(const char *key, const char *value)
