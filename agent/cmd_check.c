@@ -10,30 +10,45 @@
 
 #include <fcntl.h>
 
-/* The plist where --output wants it. A file is replaced whole or not at all. */
+/* A file is replaced whole or not at all. */
+static bool replace(const char *path, const struct buf *bytes, struct err *e)
+{
+    char parent[LIMIT_PATH + 1] = ".";
+    const char *name = text_basename(path);
+    if (name != path)
+        snprintf(parent, sizeof parent, "%.*s", (int)(name - path), path);
+    int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return err_sys(e, "%s", parent);
+    bool ok = files_replace(dir, name, buf_str(bytes), bytes->len, 0644, FILES_LAZY, e);
+    close(dir);
+    return ok;
+}
+
+/* What is there and is no file (/dev/null, a pipe) takes the bytes and stays what it is. */
+static bool write_into(const char *path, const struct buf *bytes, struct err *e)
+{
+    int fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(e, "open");
+    bool ok = files_write(fd, buf_str(bytes), bytes->len, e);
+    close(fd);
+    return ok;
+}
+
+/* The plist where --output wants it. */
 static bool write_output(const char *output, const struct value *info, struct err *e)
 {
     struct buf bytes;
-    bool ok = false;
-    int dir = -1;
+    struct stat st;
     buf_init(&bytes, LIMIT_CATALOG);
-    if (!props_encode(info, &bytes, e))
-        goto out;
-    if (strcmp(output, "-") == 0) {
+    bool ok = props_encode(info, &bytes, e);
+    if (ok && strcmp(output, "-") == 0)
         ok = files_write(STDOUT_FILENO, buf_str(&bytes), bytes.len, e);
-        goto out;
-    }
-    char parent[LIMIT_PATH + 1];
-    const char *name = text_basename(output);
-    snprintf(parent, sizeof parent, "%.*s", (int)(name - output), output);
-    dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0)
-        err_sys(e, "%s", parent);
-    else
-        ok = files_replace(dir, name, buf_str(&bytes), bytes.len, 0644, FILES_LAZY, e);
-out:
-    if (dir >= 0)
-        close(dir);
+    else if (ok && stat(output, &st) == 0 && !S_ISREG(st.st_mode))
+        ok = write_into(output, &bytes, e);
+    else if (ok)
+        ok = replace(output, &bytes, e);
     buf_release(&bytes);
     return ok || err_wrap(e, "--output %s", output);
 }

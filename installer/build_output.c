@@ -19,7 +19,11 @@ bool build_output_open(struct arena *a, const char *path, struct build_output *o
         return err_set(e, ERR_USAGE, CAUSE_INTERNAL, "%s names a directory", path);
     }
     o->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return o->dir >= 0 || err_sys(e, "%s", dir);
+    if (o->dir < 0)
+        return err_sys(e, "%s", dir);
+    struct stat st;
+    return fstatat(o->dir, o->name, &st, 0) != 0 || S_ISREG(st.st_mode) ||
+           err_set(e, ERR_USAGE, CAUSE_INTERNAL, "something that is no file is there");
 }
 
 bool build_output_publish(struct build_output *o, struct xar_writer *w, struct build_result *result,

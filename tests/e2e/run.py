@@ -9,6 +9,7 @@ import select
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -196,6 +197,31 @@ def test_check_touches_nothing_else(w):
     left = lib.snapshot(mac.root)
     for path, row in left.items():
         assert row[0] != 'file' or path.startswith(('Library/Daybreak/manifests/', 'Library/Daybreak/catalogs/')), path
+
+
+def test_output_replaces_files_alone(w):
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    pipe, old = mac.folder + '/pipe', mac.folder + '/old.plist'
+    os.mkfifo(pipe)
+    with open(old, 'w') as f:
+        f.write('old')
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        expect(mac('check', '--output', pipe), 0)
+        assert plistlib.loads(os.read(reader, 65536))['managed_installs']
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(os.lstat(pipe).st_mode)
+    expect(mac('check', '--output', old), 0)
+    with open(old, 'rb') as f:
+        assert plistlib.load(f)['managed_installs']
+    expect(mac('check', '--output', mac.folder), 101, r'ERROR --output .*: open: Is a directory')
+    os.mkdir(mac.folder + '/tree')
+    expect(mac('pkg', 'build', '--payload', mac.folder + '/tree', '--identifier', 'a.b', '--version', '1', pipe), 200,
+           'something that is no file is there')
+    assert stat.S_ISFIFO(os.lstat(pipe).st_mode)
 
 
 def test_json_events_on_standard_output(w):
