@@ -57,15 +57,19 @@ static void lost(struct arena *a, struct value *problems, const struct value *en
     value_append(a, problems, one);
 }
 
+/* bound: entries are removals, but for those names; NULL: they are installs. */
 static void add(struct arena *a, struct repo *r, const struct plan *plan, struct plan *out,
-                const struct value *entries, bool removal, struct value *problems)
+                const struct value *entries, const struct names *bound, struct value *problems)
 {
+    bool removal = bound != NULL;
     for (size_t i = 0; i < value_count(entries); i++) {
         const struct value *entry = value_at(entries, i);
         const char *name = props_str(entry, "name"), *version = version_of(entry, removal);
         if (name == NULL || version == NULL || props_bool(entry, "installed", false) != removal)
             continue;
         name = names_nfc(a, name);
+        if (removal && names_has(bound, name))
+            continue; /* it stays pending in InstallInfo */
         const struct pkginfo *p = in_plan(plan, name, version, removal);
         p = p != NULL ? p : in_catalogs(a, r, plan, name, version);
         if (p != NULL)
@@ -93,8 +97,9 @@ const struct plan *pending_plan(struct arena *a, struct repo *r, int data, const
     out->item_count = 0;
     for (size_t i = 0; i < value_count(old); i++)
         value_append(a, problems, value_at(old, i));
-    add(a, r, plan, out, removals, true, problems);
-    add(a, r, plan, out, installs, false, problems);
+    const struct names *bound = plan_bound(a, installs);
+    add(a, r, plan, out, removals, bound, problems);
+    add(a, r, plan, out, installs, NULL, problems);
     out->problem_items = problems;
 
     out->present = arena_array(a, plan->present_count + 1, sizeof *out->present);

@@ -98,11 +98,50 @@ static const struct value *names_of(struct plan_work *w, const struct plan_entri
     return array;
 }
 
-static void add_items(struct plan *out, const struct plan_entries *entries, bool removals)
+static void bind(struct arena *a, struct names *bound, const char *reference)
 {
-    for (const struct plan_entry *entry = entries->first; entry; entry = entry->next)
-        if (removals ? to_remove(entry) : to_install(entry))
-            out->items[out->item_count++] = (struct plan_item){entry->pkg, entry->dict, removals};
+    const char *slash = strrchr(reference, '/'), *name, *version;
+
+    pkginfo_split_reference(a, names_nfc(a, slash ? slash + 1 : reference), &name, &version);
+    names_add(bound, name);
+}
+
+struct names *plan_bound(struct arena *a, const struct value *installs)
+{
+    struct names *bound = names_open(a);
+
+    for (size_t i = 0; i < value_count(installs); i++) {
+        const struct value *entry = value_at(installs, i), *requires = value_get(entry, "requires");
+        const struct value *list = props_strings(entry, "requires");
+        if (props_str(entry, "name"))
+            names_add(bound, names_nfc(a, props_str(entry, "name")));
+        if (value_str(requires))
+            bind(a, bound, value_str(requires));
+        for (size_t k = 0; k < value_count(list); k++)
+            bind(a, bound, value_str(value_at(list, k)));
+    }
+    return bound;
+}
+
+static void add_removals(struct plan_work *w, struct plan *out, const struct value *installs)
+{
+    const struct names *bound = w->removals.count > 0 ? plan_bound(w->a, installs) : NULL;
+
+    for (const struct plan_entry *entry = w->removals.first; entry; entry = entry->next)
+        if (to_remove(entry) && names_has(bound, entry->name))
+            plan_warn(w,
+                      "%s is not removed in this run: it brings a new version of it, or of something that "
+                      "requires it",
+                      entry->name);
+        else if (to_remove(entry))
+            out->items[out->item_count++] = (struct plan_item){entry->pkg, entry->dict, true};
+}
+
+static void add_installs(struct plan_work *w, struct plan *out)
+{
+    for (const struct plan_entry *entry = w->installs.first; entry; entry = entry->next)
+        if (to_install(entry))
+            out->items[out->item_count++] = (struct plan_item){entry->pkg, entry->dict, false};
 }
 
 static void add_present(struct plan_work *w, struct plan *out)
@@ -154,8 +193,8 @@ static struct plan *finish(struct plan_work *w, bool local)
     out->install_info = info;
 
     out->items = arena_array(w->a, w->removals.count + w->installs.count, sizeof *out->items);
-    add_items(out, &w->removals, true);
-    add_items(out, &w->installs, false);
+    add_removals(w, out, value_get(info, "managed_installs"));
+    add_installs(w, out);
     add_present(w, out);
     out->self_serve = w->self_serve_changed ? w->self_serve : NULL;
     out->catalogs = w->primary->names;
@@ -189,7 +228,6 @@ static void init(struct plan_work *w)
     w->frames = names_open(a);
     w->warned = names_open(a);
     w->processed_install_names = names_open(a);
-    w->kept = names_open(a);
     w->featured_by = names_open(a);
     plan_entries_init(a, &w->installs);
     plan_entries_init(a, &w->removals);

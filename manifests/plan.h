@@ -2,6 +2,7 @@
  * remembers the answers; the same answers give the same plan, byte for byte. */
 #ifndef MANIFESTS_PLAN_H
 #define MANIFESTS_PLAN_H
+#include "manifests/names.h"
 #include "manifests/outline.h"
 #include "manifests/pkginfo.h"
 
@@ -66,6 +67,7 @@ struct plan_input {
     const char *local_only_name;    /* LocalOnlyManifest, or NULL */
     const struct value *local_only; /* its dictionary, or NULL when the file is not there */
     const struct value *self_serve; /* SelfServeManifest after the user's drop was taken in, or NULL */
+    bool self_serve_unreadable;     /* it is there and stays as it is: no default_installs are put into it */
 };
 
 /* Why an item is where it is, for `daybreak why`. */
@@ -78,7 +80,7 @@ struct plan_reason {
     const char *text;      /* what was decided about this mention, one sentence */
 };
 
-struct plan_item { /* one thing to do, in order: removals first, then installs */
+struct plan_item { /* one thing to do, in order: removals first (but what plan_bound holds), then installs */
     const struct pkginfo *pkg;
     const struct value *entry; /* its dictionary in InstallInfo */
     bool removal;
@@ -111,4 +113,10 @@ struct plan {
 /* Decide. NULL with *e: no decision (included manifest missing or bad, catalog bad, no catalogs in the
  * primary manifest); InstallInfo.plist must then stay as it is. Everything lives in a. */
 struct plan *plan_make(struct arena *a, const struct plan_input *in, const struct world *w, struct err *e);
+
+/* The names (NFC) that must not be removed by the run that does installs, the managed_installs of an
+ * InstallInfo: their own and those of what they require. Munki decides both where managed_updates brings what
+ * the user, or the manifest of this Mac alone, wants removed; the decision says so too, but the removal is
+ * left to the run after, which has nothing to install any more. */
+struct names *plan_bound(struct arena *a, const struct value *installs);
 #endif

@@ -162,20 +162,6 @@ static void install_updates(struct plan_work *w, const struct request *r, const 
         (void)plan_install(w, &m, updates[i], r->c, managed_update, optional);
 }
 
-/* What managed_updates brings is in no list of processed installs. Nor may it be removed, by the user or by
- * the manifest of this Mac, in the run that installs it: an installation and a removal of one item never
- * meet. */
-static void keep(struct plan_work *w, const struct pkginfo *p)
-{
-    const struct value *requires = p->requires;
-
-    names_add(w->kept, p->name);
-    if (value_str(requires))
-        names_add(w->kept, plan_split(w, value_str(requires)).name);
-    for (size_t i = 0; i < value_count(requires); i++)
-        names_add(w->kept, plan_split(w, value_str(value_at(requires, i))).name);
-}
-
 static bool add_wanted(struct plan_work *w, const struct request *r, struct value *dict)
 {
     const struct pkginfo *p = r->p;
@@ -202,8 +188,6 @@ static bool add_wanted(struct plan_work *w, const struct request *r, struct valu
         value_set(w->a, dict, "apple_item", value_new_bool(w->a, true));
     add(w, r, dict, false, true, p->version);
     plan_reserve(w, installed);
-    if (r->managed_update)
-        keep(w, p);
     plan_because(w, r->m, p->name, "%s from catalog %s is to be installed", p->version, p->catalog);
 
     if (r->n.version[0])

@@ -68,9 +68,8 @@ struct plan_work {
     struct plan_entries installs, removals, optional;
     struct plan_strings processed_installs, processed_uninstalls, managed_updates, featured;
     struct names *processed_install_names; /* name parts */
-    struct names *kept;        /* managed_updates: what is to be updated, and what that requires */
-    struct names *featured_by; /* entry of featured -> the manifest that names it first */
-    struct value *self_serve;  /* changed or made; NULL: none */
+    struct names *featured_by;             /* entry of featured -> the manifest that names it first */
+    struct value *self_serve;              /* changed or made; NULL: none */
     bool self_serve_changed;
 
     struct names *frames; /* install requests: struct plan_frame, plan_install.c */

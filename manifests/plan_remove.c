@@ -266,9 +266,6 @@ bool plan_remove(struct plan_work *w, const struct plan_mention *m, const char *
     if (names_has(w->processed_install_names, n.name))
         return refuse(w, m, n.name,
                       "some version of it is to be installed, or something installed requires it");
-    if (names_has(w->kept, n.name))
-        return refuse(w, m, n.name,
-                      "managed_updates brings a new version of it, or of something that requires it");
     if (names_has(w->processed_uninstalls.set, n.name)) {
         plan_because(w, m, n.name, "was processed for removal before");
         return true;

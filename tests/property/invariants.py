@@ -187,9 +187,19 @@ def asked_for(look):
 
 
 def apart(look):
-    """What is removed is neither installed nor required by what is installed."""
+    """What is removed is neither installed nor required by what is installed; but for what managed_updates brings, which
+    a later wish may remove (the run then leaves that to the next one)."""
     gone = {name_of(e) for e in look.info['removals']}
+    links, updated = look.links(), set()
+    todo = [split(nfc(m))[0] for m in look.info['managed_updates']]
+    while todo:
+        here = todo.pop()
+        if here not in updated:
+            updated.add(here)
+            todo += [to for _, to in links[here]]
     for e in look.info['managed_installs']:
+        if name_of(e) in updated:
+            continue
         if name_of(e) in gone:
             yield '%s is to be removed and to be installed' % e['name']
         for r in strings_or_one(e, 'requires'):

@@ -119,7 +119,7 @@ class Model:
         self.facts = scene['facts']
         self.installs, self.removals, self.optional = [], [], []
         self.processed_installs, self.processed_uninstalls, self.managed_updates, self.featured = [], [], [], []
-        self.kept, self.arrived = set(), set()
+        self.arrived = set()
         self.depth = self.steps = 0
         selfserve = scene['selfserve']
         self.selfserve = {k: list(v) for k, v in selfserve.items()} if selfserve is not None else None
@@ -440,8 +440,6 @@ class Model:
             if 'apple_item' not in item and self.apple(item):
                 entry['apple_item'] = True
             self.add(entry)
-            if managed_update:  # removed and installed at once is nothing: not Munki's rule, this project's
-                self.kept |= {name} | {split(nfc(r.rsplit('/', 1)[-1]))[0] for r in strings_or_one(item, 'requires')}
             wanted = ['%s-%s' % (name, suffix or version), '%s--%s' % (name, suffix or version)]
             for u in self.updates_for(wanted if suffix else [name] + wanted, catalogs):
                 self.install(u, catalogs)
@@ -487,7 +485,7 @@ class Model:
 
     def remove_one(self, text, catalogs):
         name, version = split(nfc(text))
-        if name in [split(nfc(p))[0] for p in self.processed_installs] or name in self.kept:
+        if name in [split(nfc(p))[0] for p in self.processed_installs]:
             return False
         if name in self.processed_uninstalls:
             return True
