@@ -316,6 +316,7 @@ const struct plan *decide_make(struct decide *d, struct err *e)
         .local_only_name = d->c.prefs->local_only_manifest,
         .local_only = d->local_only,
         .self_serve = d->selfserve.dict,
+        .self_serve_unreadable = d->selfserve.unreadable,
     };
     const struct world world = {
         .self = d,

@@ -1,5 +1,6 @@
 /* Invariant: what is derived (date, os_vers_*, os_build_last_component, machine_type, applications) is put in
- * last and always wins, as in Munki; everything else may be laid over by admin conditions.
+ * last and always wins, as in Munki; everything else may be laid over by admin conditions, and os_vers_* and
+ * os_build_last_component are derived from what was laid over.
  * `date` is true time plus the offset from UTC, so that literals written with Z compare as local clock time.
  * os_build_last_component is an integer where it is one, as documented, else a string ("5264n"). */
 #include "agent/facts.h"
@@ -201,7 +202,8 @@ static void overlay(struct arena *a, struct value *all, const struct value *over
 static void derive(struct arena *a, struct value *all, const struct facts *f)
 {
     static const char *const parts[] = {"os_vers_major", "os_vers_minor", "os_vers_patch"};
-    const char *p = f->os_version;
+    const char *version = props_str(all, "os_vers"), *build = props_str(all, "os_build_number");
+    const char *p = first(version, f->os_version, NULL);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         size_t n = strcspn(p, ".");
         int64_t number = 0;
@@ -209,13 +211,13 @@ static void derive(struct arena *a, struct value *all, const struct facts *f)
         value_set(a, all, parts[i], value_new_int(a, number));
         p += n + (p[n] == '.');
     }
-    const char *last = f->os_build;
-    for (const char *c = f->os_build; *c != '\0'; c++)
+    const char *last = first(build, f->os_build, NULL);
+    for (const char *c = last; *c != '\0'; c++)
         if (*c >= 'A' && *c <= 'Z')
             last = c + 1;
-    int64_t build;
+    int64_t number;
     value_set(a, all, "os_build_last_component",
-              text_int(last, 0, INT64_MAX, &build) ? value_new_int(a, build) : value_new_str(a, last));
+              text_int(last, 0, INT64_MAX, &number) ? value_new_int(a, number) : value_new_str(a, last));
     value_set(a, all, "date", value_new_date(a, f->now + (time_t)f->tz_offset_s));
     value_set(a, all, "machine_type", value_new_str(a, f->machine_type));
 }

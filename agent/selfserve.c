@@ -40,7 +40,8 @@ void selfserve_read(struct arena *a, const struct target *t, const struct prefs 
                                  LIMIT_MANIFEST, &e);
     else
         s->dict = plistfile_dict(a, t->manifests, MANIFEST, LIMIT_MANIFEST, &e);
-    if (s->dict == NULL && e.kind != ERR_NOT_FOUND)
+    s->unreadable = s->dict == NULL && e.kind != ERR_NOT_FOUND;
+    if (s->unreadable)
         log_warn("self-serve: %s", e.text);
 }
 

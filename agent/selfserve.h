@@ -9,6 +9,7 @@ struct selfserve {
     const struct value *dict; /* what counts: the drop, else the manifest, else NULL */
     bool drop_there;          /* something lies where the drop belongs, good or bad */
     bool from_drop;           /* dict is the drop */
+    bool unreadable;          /* the manifest is there, but no dictionary can be read from it: dict is NULL */
 };
 
 /* Look, writing nothing. What cannot be used is logged. Where Munki is installed its SelfServeManifest is

@@ -17,11 +17,11 @@
 #define LIMIT_PLIST_DEPTH    64
 #define LIMIT_PLIST_EXPANDED (64 * LIMIT_MB) /* texts of a binary plist, each as often as it is used */
 #define LIMIT_MANIFESTS      1000            /* in one run */
-#define LIMIT_INCLUDE_DEPTH  16
+#define LIMIT_INCLUDE_DEPTH  64
 #define LIMIT_SECTIONS       20000  /* manifests and true conditions passed in one run */
 #define LIMIT_MENTIONS       500000 /* entries of all lists of these */
 #define LIMIT_CATALOGS       1000   /* in one run */
-#define LIMIT_REQUIRE_DEPTH  64
+#define LIMIT_REQUIRE_DEPTH  256
 #define LIMIT_SCRIPT_TEXT    (1 * LIMIT_MB)
 #define LIMIT_PREDICATE      (64 * LIMIT_KB)
 

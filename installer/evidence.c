@@ -260,10 +260,9 @@ const char *evidence_version(struct evidence *ev, struct arena *a, const struct 
     struct err e;
     size_t n;
 
-    if (info && it->type == INSTALLS_APPLICATION)
+    /* Whether a bundle is installed is seen in Resources too; which version it has, with Munki, is not. */
+    if (info && (it->type == INSTALLS_APPLICATION || it->type == INSTALLS_BUNDLE))
         info = arena_printf(a, "%s/Contents/Info.plist", it->path);
-    else if (info && it->type == INSTALLS_BUNDLE)
-        info = bundle_info(ev, a, it->path);
     const struct value *v = info ? inventory_plist(a, ev->root, info, &e) : NULL;
     *found = v != NULL;
     if (v || it->type != INSTALLS_APPLICATION)

@@ -66,6 +66,7 @@ struct plan_input {
     const char *local_only_name;    /* LocalOnlyManifest, or NULL */
     const struct value *local_only; /* its dictionary, or NULL when the file is not there */
     const struct value *self_serve; /* SelfServeManifest after the user's drop was taken in, or NULL */
+    bool self_serve_unreadable;     /* it is there and stays as it is: no default_installs are put into it */
 };
 
 /* Why an item is where it is, for `daybreak why`. */

@@ -255,7 +255,8 @@ static void forget_fulfilled(struct plan_work *w)
 
 void plan_self_serve(struct plan_work *w)
 {
-    take_defaults(w);
+    if (!w->in->self_serve_unreadable)
+        take_defaults(w);
     if (!w->self_serve)
         return;
     install_chosen(w);

@@ -368,6 +368,8 @@ static void installed_versions(void **state)
     put_receipt("v", "org.ver", "7.7");
     put_app("Applications/Ver.app", "org.verapp", "Ver", "3.1");
     put("Library/nov.plist", plist(""));
+    put("Library/R.plugin/Resources/Info.plist",
+        plist("<key>CFBundleShortVersionString</key><string>3</string>"));
     struct detect *d = detect_open(&c);
     assert_string_equal(
         detect_installed_version(d, item("<key>receipts</key><array><dict><key>packageid</key>"
@@ -388,6 +390,10 @@ static void installed_versions(void **state)
     assert_null(detect_installed_version(
         d, item(installs(
                "<key>type</key><string>plist</string><key>path</key><string>/Library/nov.plist</string>"
+               "<key>CFBundleShortVersionString</key><string>2.0</string>"))));
+    assert_null(detect_installed_version(
+        d, item(installs(
+               "<key>type</key><string>bundle</string><key>path</key><string>/Library/R.plugin</string>"
                "<key>CFBundleShortVersionString</key><string>2.0</string>"))));
     detect_free(d);
 }

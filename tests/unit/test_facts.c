@@ -103,6 +103,25 @@ static void the_file_wins_key_by_key(void **state)
     assert_string_equal(facts.hardware_id, facts.serial);
 }
 
+/* An admin's os_vers is what the predicates see, whole and in parts; what is held against minimum_os_version
+ * stays the machine's. */
+static void derived_from_what_was_laid_over(void **state)
+{
+    (void)state;
+    ground_put("f.plist", DICT(KEY("os_vers", STR("14.5")) KEY("os_build_number", STR("23F79"))
+                                   KEY("conditions", "<dict>" KEY("os_vers", STR("99.3.1"))
+                                                         KEY("os_build_number", STR("99A7")) "</dict>")));
+    o.facts = ground_at("f.plist");
+    ground_open();
+    complete();
+    says("os_vers", "99.3.1");
+    assert_int_equal(props_int(facts.all, "os_vers_major", 0), 99);
+    assert_int_equal(props_int(facts.all, "os_vers_minor", 0), 3);
+    assert_int_equal(props_int(facts.all, "os_vers_patch", 0), 1);
+    assert_int_equal(props_int(facts.all, "os_build_last_component", 0), 7);
+    assert_string_equal(facts.os_version, "14.5");
+}
+
 static void wrong_files(void **state)
 {
     static const struct {
@@ -286,6 +305,7 @@ int main(void)
         TEST(system_of_the_root),
         TEST(the_file_wins_key_by_key),
         TEST(wrong_files),
+        TEST(derived_from_what_was_laid_over),
         TEST(condition_scripts),
         TEST(scripts_skipped),
         TEST(conditions_of_munkis_scripts),

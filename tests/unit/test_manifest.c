@@ -163,7 +163,7 @@ static void is_as_many_as_the_limit(void **state)
     assert_int_equal(e.kind, ERR_LIMIT);
 }
 
-/* Every manifest includes the next one twice: 2^15 ways through 16 manifests. */
+/* Every manifest includes the next one twice: ways beyond counting through LIMIT_INCLUDE_DEPTH manifests. */
 static void ends_where_ways_multiply(void **state)
 {
     struct fixture *f = *state;

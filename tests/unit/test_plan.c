@@ -122,6 +122,8 @@ static void machine_words(struct scene *s, const char *text)
             s->ahead_kb = strtoll(rest, NULL, 10);
         else if (strcmp(key, "x86_64_capable") == 0)
             s->in.x86_64_capable = true;
+        else if (strcmp(key, "bad_selfserve") == 0)
+            s->in.self_serve_unreadable = true;
         else
             fail_msg("%s: machine: %s", s->title, key);
     }
