@@ -382,6 +382,7 @@ void decide_look_again(struct decide *d)
 {
     d->forced = NULL;
     detect_forget(d->detect);
+    selfserve_read(d->a, d->c.target, d->c.prefs, &d->selfserve);
 }
 
 /* --- settling ------------------------------------------------------------------------------------------ */

@@ -62,7 +62,8 @@ void decide_force(struct decide *d, const char *name, const char *version);
 void decide_preflight(struct decide *d, enum bootstrap_answer answer);
 bool decide_is_bootstrap(const struct decide *d);
 
-/* After installs: evidence is asked anew, and what was forced is judged by it again. */
+/* After installs: evidence and the user's wishes are asked anew, and what was forced is judged by it again.
+ */
 void decide_look_again(struct decide *d);
 
 /* Plan, download all of it at once, give failures back, plan again until nothing new is asked.

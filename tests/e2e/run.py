@@ -119,6 +119,29 @@ def test_license_seats(w):
     assert mac.info()['managed_installs'] == []
 
 
+def test_a_fulfilled_wish_is_forgotten(w):
+    """an OnDemand item is installed once for each time it is chosen, a removal leaves the user's manifest when it is done"""
+    w.repo.simple('Tool', OnDemand=True)
+    w.repo.simple('Kept')
+    w.repo.simple('Gone', uninstallable=True, uninstall_method='removepackages')
+    w.repo.publish('Gone')
+    mac = w.mac()
+    expect(mac.run(), 0)
+    w.repo.manifest(catalogs=['production'], optional_installs=['Tool', 'Kept', 'Gone'])
+    os.makedirs(mac.path('Library/Daybreak/manifests'), exist_ok=True)
+    chosen = mac.path('Library/Daybreak/manifests/SelfServeManifest')
+    with open(chosen, 'wb') as f:
+        plistlib.dump({'managed_installs': ['Tool', 'Kept'], 'managed_uninstalls': ['Gone']}, f)
+    expect(mac.run(), 0)
+    assert mac.states() == {'Gone': 'success', 'Tool': 'success', 'Kept': 'success'}, mac.states()
+    with open(chosen, 'rb') as f:
+        assert plistlib.load(f) == {'managed_installs': ['Kept'], 'managed_uninstalls': []}
+    offers = {o['name']: (o['installed'], o.get('will_be_installed')) for o in mac.info()['optional_installs']}
+    assert offers == {'Tool': (False, None), 'Kept': (True, None), 'Gone': (False, None)}, offers
+    expect(mac.run(), 0)
+    assert 'Tool' not in mac.states(), mac.states()
+
+
 def test_uninstall_package_is_proved(w):
     """uninstall_method uninstall_package: the package of uninstaller_item_location, held against its hash"""
     w.repo.item('Old', package=w.repo.package('Old'))
