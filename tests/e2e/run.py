@@ -338,6 +338,11 @@ def test_restart_is_reported(w):
     mac = w.mac()
     expect(mac.run(), 4)
     assert mac.status()['reboot'] is True and mac.report()['RestartRequired'] is True
+    assert 'LogoutRequired' not in mac.report(), mac.report()
+    w.repo.simple('Beta', RestartAction='RequireLogout')
+    w.repo.publish('Beta')
+    expect(mac.run(), 0)
+    assert mac.report()['LogoutRequired'] is True and 'RestartRequired' not in mac.report(), mac.report()
 
 
 def test_removal(w):
