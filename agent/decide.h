@@ -78,6 +78,9 @@ struct decide_progress {
 };
 const struct plan *decide_settle(struct decide *d, const struct decide_progress *progress, struct err *e);
 
+/* Why the download of that version failed in decide_settle; CAUSE_NONE: it did not. */
+enum cause decide_failed_by(const struct decide *d, const char *name, const char *version);
+
 const char *decide_manifest(const struct decide *d);           /* the primary manifest's name */
 const struct plan_input *decide_input(const struct decide *d); /* what the last plan was made from */
 struct repo *decide_repo(struct decide *d);

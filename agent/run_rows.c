@@ -169,13 +169,22 @@ struct problem { /* an entry of problem_items as a row of its own */
     enum cause cause;
 };
 
-static enum cause problem_cause(const char *note)
+/* What the plan says of an item that it cannot install: the download, where one was tried; else the note. */
+static enum cause problem_cause(const struct run *r, const struct value *entry, const char *note)
 {
+    enum cause tried =
+        decide_failed_by(r->decide, props_str(entry, "name"), props_str(entry, "version_to_install"));
+    if (tried != CAUSE_NONE) {
+        return tried;
+    }
     if (strstr(note, "disk space") != NULL) {
         return CAUSE_DISK;
     }
     if (strstr(note, "ntegrity") != NULL) {
         return CAUSE_HASH;
+    }
+    if (text_starts(note, "Download failed (")) { /* and none was tried: the pkginfo says not of what */
+        return CAUSE_FORMAT;
     }
     return CAUSE_DEPENDENCY;
 }
@@ -258,7 +267,7 @@ void run_rows(struct run *r)
     for (size_t i = 0; i < problems; i++) {
         const char *note = props_str(value_at(plan->problem_items, i), "note");
         struct err e;
-        enum cause cause = problem_cause(note != NULL ? note : "");
+        enum cause cause = problem_cause(r, value_at(plan->problem_items, i), note != NULL ? note : "");
         err_set(&e, ERR_INTERNAL, cause, "%s", note != NULL ? note : "it cannot be installed");
         progress_fail(r->s->progress, failed_from + (int)i,
                       cause == CAUSE_DEPENDENCY ? STATE_BLOCKED : STATE_FAILED, "decision", &e);

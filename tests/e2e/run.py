@@ -210,6 +210,20 @@ def test_checkonly_installs_nothing(w):
     assert os.path.exists(mac.path('Library/Daybreak/Cache/Alpha-1.0.pkg'))
 
 
+def test_checkonly_says_what_a_download_failed_of(w):
+    """an item that cannot be fetched failed; only what requires it is blocked"""
+    w.repo.simple('Lost', installer_item_location='lost.pkg')
+    w.repo.simple('Altered', installer_item_hash='0' * 64)
+    w.repo.simple('Nameless', installer_item_location=None)
+    w.repo.simple('Top', requires=['Lost'])
+    w.repo.publish('Top', 'Altered', 'Nameless')
+    mac = w.mac()
+    expect(mac.run('--checkonly'), 2)
+    said = {n: (s, mac.failure(n)['cause']) for n, s in mac.states().items()}
+    assert said == {'Lost': ('failed', 'http_4xx'), 'Altered': ('failed', 'hash'), 'Nameless': ('failed', 'format'),
+                    'Top': ('blocked', 'dependency')}, said
+
+
 def test_check_touches_nothing_else(w):
     w.repo.simple('Alpha')
     w.repo.publish('Alpha')
