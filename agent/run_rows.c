@@ -189,6 +189,19 @@ static enum cause problem_cause(const struct run *r, const struct value *entry, 
     return CAUSE_DEPENDENCY;
 }
 
+static void warn_of_unknown(const struct options *o, const struct progress_item *items, int n)
+{
+    for (size_t k = 0; k < o->force_count; k++) {
+        int i = 0;
+        while (i < n && (items[i].name == NULL || strcmp(items[i].name, o->force[k]) != 0)) {
+            i++;
+        }
+        if (i == n) {
+            log_warn("--force %s: nothing in this Mac's plan has that name", o->force[k]);
+        }
+    }
+}
+
 /* Build the rows: what is there already, what is to be done, what cannot be done. */
 void run_rows(struct run *r)
 {
@@ -263,6 +276,7 @@ void run_rows(struct run *r)
     for (int i = 0; i < r->count; i++) {
         items[r->rows[i].index].stage = r->rows[i].session ? "session" : "setup";
     }
+    warn_of_unknown(r->s->options, items, n);
     progress_plan(r->s->progress, items, n);
     for (size_t i = 0; i < problems; i++) {
         const char *note = props_str(value_at(plan->problem_items, i), "note");

@@ -332,6 +332,7 @@ def test_attempts_are_bounded_and_reset_forgets(w):
     with open(mac.path('tried')) as f:
         assert f.read() == 'x\n' * 4
     expect(mac('reset', 'Bda'), 1, 'did you mean Bad')
+    expect(mac.run('--force', 'Bda'), 0, "--force Bda: nothing in this Mac's plan has that name")
 
 
 def test_critical_item_failure_is_exit_3(w):
