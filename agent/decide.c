@@ -25,6 +25,8 @@ struct answer {
     size_t position;
     bool uninstaller;
     struct plan_download value;
+    const struct pkginfo *pkg; /* whose download failed when decide_settle tried it, else NULL */
+    enum cause cause;          /* of that failure */
 };
 
 struct forced {
@@ -358,6 +360,15 @@ void decide_answer(struct decide *d, const struct pkginfo *p, bool uninstaller,
         a->value.why = arena_strdup(d->a, answer->why);
 }
 
+enum cause decide_failed_by(const struct decide *d, const char *name, const char *version)
+{
+    for (const struct answer *a = d->answers; a != NULL; a = a->next)
+        if (a->pkg != NULL && !a->uninstaller && a->value.failure != PLAN_DOWNLOAD_OK && name != NULL &&
+            version != NULL && strcmp(a->pkg->name, name) == 0 && strcmp(a->pkg->version, version) == 0)
+            return a->cause;
+    return CAUSE_NONE;
+}
+
 void decide_force(struct decide *d, const char *name, const char *version)
 {
     struct forced *f = arena_alloc(d->a, sizeof *f);
@@ -383,6 +394,7 @@ void decide_look_again(struct decide *d)
 {
     d->forced = NULL;
     detect_forget(d->detect);
+    selfserve_read(d->a, d->c.target, d->c.prefs, &d->selfserve);
 }
 
 /* --- settling ------------------------------------------------------------------------------------------ */
@@ -421,8 +433,12 @@ static void on_done(void *ctx, const struct plan_download *answer, uint64_t byte
     (void)fetched;
     o->all->open--;
     decide_answer(o->all->d, o->download->pkg, o->download->uninstaller, answer);
-    if (e != NULL && e->kind != ERR_STOPPED)
+    if (e != NULL && e->kind != ERR_STOPPED) {
+        struct answer *a = answer_of(o->all->d, o->download->pkg, o->download->uninstaller);
+        a->pkg = o->download->pkg;
+        a->cause = e->cause;
         log_warn("%s: %s", o->download->pkg->name, e->text);
+    }
     if (p != NULL && p->done != NULL)
         p->done(p->ctx, o->download, answer, bytes, e);
 }

@@ -62,7 +62,8 @@ void decide_force(struct decide *d, const char *name, const char *version);
 void decide_preflight(struct decide *d, enum bootstrap_answer answer);
 bool decide_is_bootstrap(const struct decide *d);
 
-/* After installs: evidence is asked anew, and what was forced is judged by it again. */
+/* After installs: evidence and the user's wishes are asked anew, and what was forced is judged by it again.
+ */
 void decide_look_again(struct decide *d);
 
 /* Plan, download all of it at once, give failures back, plan again until nothing new is asked.
@@ -76,6 +77,9 @@ struct decide_progress {
     void *ctx;
 };
 const struct plan *decide_settle(struct decide *d, const struct decide_progress *progress, struct err *e);
+
+/* Why the download of that version failed in decide_settle; CAUSE_NONE: it did not. */
+enum cause decide_failed_by(const struct decide *d, const char *name, const char *version);
 
 const char *decide_manifest(const struct decide *d);           /* the primary manifest's name */
 const struct plan_input *decide_input(const struct decide *d); /* what the last plan was made from */

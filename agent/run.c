@@ -313,6 +313,13 @@ static int install_all(struct run *r)
     if (progress_now(s->progress)->reboot) {
         report_set(s->report, "RestartRequired", value_new_bool(s->arena, true));
     }
+    for (int i = 0; i < r->count; i++) {
+        const char *action = r->rows[i].pkg->restart_action;
+        if (progress_now(s->progress)->items[r->rows[i].index].state == STATE_SUCCESS && action != NULL &&
+            strcmp(action, "RequireLogout") == 0) {
+            report_set(s->report, "LogoutRequired", value_new_bool(s->arena, true));
+        }
+    }
     if (!journal_end(s->journal, code, &e)) {
         log_warn("%s", e.text);
     }

@@ -4,6 +4,7 @@
  * counts. Success is what the installer said and the item's own evidence confirms; where the evidence cannot
  * say yes the item is a success that is not verified. Nothing is claimed from an exit code alone. */
 #include "agent/run_internal.h"
+#include "agent/selfserve.h"
 #include "core/log.h"
 #include "core/os.h"
 #include "core/text.h"
@@ -308,6 +309,9 @@ static void conclude(struct run *r, struct run_row *row, const struct install_ou
              verified ? " and verified" : ", not verifiable", reason != NULL ? ": " : "",
              reason != NULL ? reason : "");
     journal_it(r, row, JOURNAL_OK, NULL);
+    if ((row->removal || p->on_demand) && !selfserve_fulfilled(&r->s->target, p->name, row->removal, &e)) {
+        log_warn("%s", e.text);
+    }
     progress_success(r->s->progress, row->index, verified, reason);
     if (out->restart) {
         progress_reboot(r->s->progress);

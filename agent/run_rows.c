@@ -169,15 +169,37 @@ struct problem { /* an entry of problem_items as a row of its own */
     enum cause cause;
 };
 
-static enum cause problem_cause(const char *note)
+/* What the plan says of an item that it cannot install: the download, where one was tried; else the note. */
+static enum cause problem_cause(const struct run *r, const struct value *entry, const char *note)
 {
+    enum cause tried =
+        decide_failed_by(r->decide, props_str(entry, "name"), props_str(entry, "version_to_install"));
+    if (tried != CAUSE_NONE) {
+        return tried;
+    }
     if (strstr(note, "disk space") != NULL) {
         return CAUSE_DISK;
     }
     if (strstr(note, "ntegrity") != NULL) {
         return CAUSE_HASH;
     }
+    if (text_starts(note, "Download failed (")) { /* and none was tried: the pkginfo says not of what */
+        return CAUSE_FORMAT;
+    }
     return CAUSE_DEPENDENCY;
+}
+
+static void warn_of_unknown(const struct options *o, const struct progress_item *items, int n)
+{
+    for (size_t k = 0; k < o->force_count; k++) {
+        int i = 0;
+        while (i < n && (items[i].name == NULL || strcmp(items[i].name, o->force[k]) != 0)) {
+            i++;
+        }
+        if (i == n) {
+            log_warn("--force %s: nothing in this Mac's plan has that name", o->force[k]);
+        }
+    }
 }
 
 /* Build the rows: what is there already, what is to be done, what cannot be done. */
@@ -254,11 +276,12 @@ void run_rows(struct run *r)
     for (int i = 0; i < r->count; i++) {
         items[r->rows[i].index].stage = r->rows[i].session ? "session" : "setup";
     }
+    warn_of_unknown(r->s->options, items, n);
     progress_plan(r->s->progress, items, n);
     for (size_t i = 0; i < problems; i++) {
         const char *note = props_str(value_at(plan->problem_items, i), "note");
         struct err e;
-        enum cause cause = problem_cause(note != NULL ? note : "");
+        enum cause cause = problem_cause(r, value_at(plan->problem_items, i), note != NULL ? note : "");
         err_set(&e, ERR_INTERNAL, cause, "%s", note != NULL ? note : "it cannot be installed");
         progress_fail(r->s->progress, failed_from + (int)i,
                       cause == CAUSE_DEPENDENCY ? STATE_BLOCKED : STATE_FAILED, "decision", &e);

@@ -6,6 +6,7 @@
 #include "core/files.h"
 #include "core/limits.h"
 #include "core/log.h"
+#include "manifests/names.h"
 
 #define DROP     "Users/Shared/.SelfServeManifest"
 #define MANIFEST "SelfServeManifest"
@@ -54,4 +55,27 @@ bool selfserve_write(const struct target *t, const struct selfserve *s, const st
     if (v != NULL && !plistfile_write(t->manifests, MANIFEST, v, e))
         return false;
     return !s->drop_there || files_remove(t->root, DROP, e);
+}
+
+bool selfserve_fulfilled(const struct target *t, const char *name, bool removal, struct err *e)
+{
+    const char *key = removal ? "managed_uninstalls" : "managed_installs";
+    struct err missing;
+    if (t->munki)
+        return true;
+    struct arena *a = arena_open();
+    const struct value *dict = plistfile_dict(a, t->manifests, MANIFEST, LIMIT_MANIFEST, &missing);
+    const struct value *chosen = props_strings(dict, key);
+    struct value *kept = value_new_array(a);
+    for (size_t i = 0; i < value_count(chosen); i++)
+        if (strcmp(names_nfc(a, value_str(value_at(chosen, i))), name) != 0)
+            value_append(a, kept, value_at(chosen, i));
+    bool ok = true;
+    if (value_count(kept) < value_count(chosen)) {
+        struct value *left = value_copy(a, dict);
+        value_set(a, left, key, kept);
+        ok = plistfile_write(t->manifests, MANIFEST, left, e);
+    }
+    arena_free(a);
+    return ok;
 }

@@ -20,4 +20,8 @@ void selfserve_read(struct arena *a, const struct target *t, const struct prefs 
  * Does nothing where Munki is installed. */
 CHECKED bool selfserve_write(const struct target *t, const struct selfserve *s, const struct value *changed,
                              struct err *e);
+
+/* The wish for name (in NFC) is fulfilled: take it out of managed_installs, or of managed_uninstalls, of our
+ * SelfServeManifest as it stands. Does nothing where it is not in it, and where Munki is installed. */
+CHECKED bool selfserve_fulfilled(const struct target *t, const char *name, bool removal, struct err *e);
 #endif

@@ -4,6 +4,7 @@
  * was changed under our hands, and what was copied is neither the old nor the new one. */
 #include "core/fetch_local.h"
 #include "core/limits.h"
+#include "core/os.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -25,11 +26,13 @@ static void http_date(char *out, size_t size, time_t t)
                  months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
+/* Nanoseconds count: a catalog may be written twice in one second, at the same length. */
 static void describe(const struct stat *st, struct fetch_validator *v)
 {
+    struct timespec at = os_mtime(st);
     *v = (struct fetch_validator){.length = (int64_t)st->st_size};
-    snprintf(v->etag, sizeof v->etag, "\"%lld-%lld-%llu\"", (long long)st->st_mtime, (long long)st->st_size,
-             (unsigned long long)st->st_ino);
+    snprintf(v->etag, sizeof v->etag, "\"%lld.%09ld-%lld-%llu\"", (long long)at.tv_sec, (long)at.tv_nsec,
+             (long long)st->st_size, (unsigned long long)st->st_ino);
     http_date(v->last_modified, sizeof v->last_modified, st->st_mtime);
 }
 

@@ -422,6 +422,18 @@ char *text_fold(struct arena *a, const char *s)
     return nfd ? mapped(a, nfd, UTF8PROC_DECOMPOSE | UTF8PROC_CASEFOLD) : NULL;
 }
 
+/* Character by character; s is valid UTF-8. */
+static char *each(struct arena *a, const char *s, utf8proc_int32_t (*to)(utf8proc_int32_t))
+{
+    const unsigned char *p = (const unsigned char *)s;
+    size_t n = strlen(s), at = 0;
+    char *out = arena_array(a, n + 1, 2); /* two bytes may become three, no more than that */
+    unsigned long c = 0;
+    for (size_t i = 0, len; i < n && (len = utf8_char(p + i, n - i, &c)) != 0; i += len)
+        at += (size_t)utf8proc_encode_char(to((utf8proc_int32_t)c), (utf8proc_uint8_t *)out + at);
+    return out;
+}
+
 char *text_map(struct arena *a, const char *s, bool lower, bool strip_marks)
 {
     if (is_ascii(s))
@@ -430,14 +442,10 @@ char *text_map(struct arena *a, const char *s, bool lower, bool strip_marks)
         return NULL;
     if (strip_marks && !(s = mapped(a, s, UTF8PROC_COMPOSE | UTF8PROC_STRIPMARK)))
         return NULL;
-    if (!lower)
-        return arena_strdup(a, s);
-    const unsigned char *p = (const unsigned char *)s;
-    size_t n = strlen(s), at = 0;
-    char *out = arena_array(a, n + 1, 2); /* two bytes may become three, no more than that */
-    unsigned long c = 0;
-    for (size_t i = 0, len; i < n && (len = utf8_char(p + i, n - i, &c)) != 0; i += len)
-        at +=
-            (size_t)utf8proc_encode_char(utf8proc_tolower((utf8proc_int32_t)c), (utf8proc_uint8_t *)out + at);
-    return out;
+    return lower ? each(a, s, utf8proc_tolower) : arena_strdup(a, s);
+}
+
+char *text_upper(struct arena *a, const char *s)
+{
+    return text_utf8_valid(s, strlen(s)) ? each(a, s, utf8proc_toupper) : NULL;
 }

@@ -40,4 +40,6 @@ char *text_nfc(struct arena *a, const char *s);
 char *text_fold(struct arena *a, const char *s);
 /* Simple lower case, and with marks: removal of diacritics; for predicates. NULL when invalid. */
 char *text_map(struct arena *a, const char *s, bool lower, bool strip_marks);
+/* Upper case, each character by itself; NULL when it is not valid UTF-8. */
+char *text_upper(struct arena *a, const char *s);
 #endif

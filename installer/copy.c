@@ -367,7 +367,7 @@ static bool copy_item(struct copier *c, const struct copy_item *item)
         !owner_ids(item->user, item->group, env->live, &c->uid, &c->gid, c->e))
         return false;
     if (!files_evidence_stat(c->image->dir, item->source, &st, source, c->e))
-        return err_wrap(c->e, "source_item %s in the image", item->source);
+        return image_lacks("source_item in the image", c->e);
     snprintf(parent, sizeof parent, "%.*s", (int)(strlen(to) - strlen(text_basename(to))), to);
     if (!make_parent(env, parent, c->e))
         return err_wrap(c->e, "/%s", to);

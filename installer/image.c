@@ -314,6 +314,13 @@ const char *image_link(const struct install_env *env, const struct image *im, co
     return target + n + 1 + k;
 }
 
+bool image_lacks(const char *what, struct err *e)
+{
+    if (e && e->kind == ERR_NOT_FOUND)
+        e->cause = CAUSE_INSTALLER;
+    return err_wrap(e, "%s", what);
+}
+
 void image_recover(const struct install_env *env)
 {
     struct leftovers l = {env, ""};

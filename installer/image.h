@@ -24,6 +24,10 @@ void image_close(const struct install_env *env, struct image *im);
 /* The target of a symbolic link as it stands in the image: target, or a part of it. */
 const char *image_link(const struct install_env *env, const struct image *im, const char *target);
 
+/* What was looked for in an image could not be had; what names it. Not being there is the pkginfo's fault, or
+ * the image's. Always false. */
+bool image_lacks(const char *what, struct err *e);
+
 /* Detach and remove what a killed run left. */
 void image_recover(const struct install_env *env);
 #endif

@@ -227,8 +227,11 @@ static bool may_install(const struct pkginfo *p, int file, struct install_outcom
 
 static bool asks_restart(const struct pkginfo *p)
 {
-    return p->restart_action && (strcmp(p->restart_action, "RequireRestart") == 0 ||
-                                 strcmp(p->restart_action, "RecommendRestart") == 0);
+    static const char *const asks[] = {"RequireRestart", "RecommendRestart", "RequireShutdown"};
+    for (size_t i = 0; p->restart_action && i < sizeof asks / sizeof asks[0]; i++)
+        if (strcmp(p->restart_action, asks[i]) == 0)
+            return true;
+    return false;
 }
 
 static bool finish(bool ok, struct install_outcome *out)

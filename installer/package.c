@@ -162,7 +162,7 @@ static bool from_volume(const struct install_env *env, const struct package_job 
     const char *path = arena_printf(a, "%s/%s", im->path, name);
     if (!files_evidence_stat(im->dir, name, &st, NULL, e)) {
         out->code = -99;
-        err_wrap(e, "package_path in %s", job->name);
+        (void)image_lacks(arena_printf(a, "package_path in %s", job->name), e);
         goto out;
     }
     if (S_ISDIR(st.st_mode) && !uses_system(env)) {

@@ -465,7 +465,10 @@ static bool copied_items(const struct install_env *env, const struct pkginfo *p,
     if (p->copies_count == 0)
         return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "items_to_copy is missing or malformed");
     for (size_t i = 0; i < p->copies_count; i++) {
-        if (!copy_destination(&p->copies[i], path, e))
+        struct copy_item item = p->copies[i];
+        if (!item.source || !*item.source) /* what is removed needs no source */
+            item.source = item.destination_item;
+        if (!copy_destination(&item, path, e))
             return false;
         if (remove_protected(path))
             return err_set(e, ERR_REFUSED, CAUSE_INSTALLER, "/%s is a folder of the system", path);

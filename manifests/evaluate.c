@@ -289,7 +289,7 @@ static const struct {
 } unary[] = {{"abs", fabs},  {"ceiling", ceil}, {"floor", floor}, {"trunc", trunc},
              {"sqrt", sqrt}, {"log", log10},    {"ln", log},      {"exp", exp}};
 
-/* uppercase and lowercase. Beyond ASCII, upper case is left as it is. */
+/* uppercase and lowercase. */
 static bool change_case(struct evaluation *ev, const struct clause *c, const struct value *v,
                         const struct value **out)
 {
@@ -301,12 +301,9 @@ static bool change_case(struct evaluation *ev, const struct clause *c, const str
     if (!compare_spend(ev, strlen(value_str(v)) + 1))
         return false;
     char *text =
-        c->name[0] == 'l' ? text_map(ev->a, value_str(v), true, false) : arena_strdup(ev->a, value_str(v));
+        c->name[0] == 'l' ? text_map(ev->a, value_str(v), true, false) : text_upper(ev->a, value_str(v));
     if (!text)
         return compare_bad(ev, c, "text that is not UTF-8");
-    for (char *p = text; c->name[0] == 'u' && *p; p++)
-        if (*p >= 'a' && *p <= 'z')
-            *p = (char)(*p - 32);
     *out = value_new_str(ev->a, text);
     return true;
 }

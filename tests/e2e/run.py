@@ -120,6 +120,29 @@ def test_license_seats(w):
     assert mac.info()['managed_installs'] == []
 
 
+def test_a_fulfilled_wish_is_forgotten(w):
+    """an OnDemand item is installed once for each time it is chosen, a removal leaves the user's manifest when it is done"""
+    w.repo.simple('Tool', OnDemand=True)
+    w.repo.simple('Kept')
+    w.repo.simple('Gone', uninstallable=True, uninstall_method='removepackages')
+    w.repo.publish('Gone')
+    mac = w.mac()
+    expect(mac.run(), 0)
+    w.repo.manifest(catalogs=['production'], optional_installs=['Tool', 'Kept', 'Gone'])
+    os.makedirs(mac.path('Library/Daybreak/manifests'), exist_ok=True)
+    chosen = mac.path('Library/Daybreak/manifests/SelfServeManifest')
+    with open(chosen, 'wb') as f:
+        plistlib.dump({'managed_installs': ['Tool', 'Kept'], 'managed_uninstalls': ['Gone']}, f)
+    expect(mac.run(), 0)
+    assert mac.states() == {'Gone': 'success', 'Tool': 'success', 'Kept': 'success'}, mac.states()
+    with open(chosen, 'rb') as f:
+        assert plistlib.load(f) == {'managed_installs': ['Kept'], 'managed_uninstalls': []}
+    offers = {o['name']: (o['installed'], o.get('will_be_installed')) for o in mac.info()['optional_installs']}
+    assert offers == {'Tool': (False, None), 'Kept': (True, None), 'Gone': (False, None)}, offers
+    expect(mac.run(), 0)
+    assert 'Tool' not in mac.states(), mac.states()
+
+
 def test_uninstall_package_is_proved(w):
     """uninstall_method uninstall_package: the package of uninstaller_item_location, held against its hash"""
     w.repo.item('Old', package=w.repo.package('Old'))
@@ -186,6 +209,20 @@ def test_checkonly_installs_nothing(w):
     assert [i['name'] for i in mac.info()['managed_installs']] == ['Alpha']
     assert not os.path.exists(mac.path('Library/Alpha'))
     assert os.path.exists(mac.path('Library/Daybreak/Cache/Alpha-1.0.pkg'))
+
+
+def test_checkonly_says_what_a_download_failed_of(w):
+    """an item that cannot be fetched failed; only what requires it is blocked"""
+    w.repo.simple('Lost', installer_item_location='lost.pkg')
+    w.repo.simple('Altered', installer_item_hash='0' * 64)
+    w.repo.simple('Nameless', installer_item_location=None)
+    w.repo.simple('Top', requires=['Lost'])
+    w.repo.publish('Top', 'Altered', 'Nameless')
+    mac = w.mac()
+    expect(mac.run('--checkonly'), 2)
+    said = {n: (s, mac.failure(n)['cause']) for n, s in mac.states().items()}
+    assert said == {'Lost': ('failed', 'http_4xx'), 'Altered': ('failed', 'hash'), 'Nameless': ('failed', 'format'),
+                    'Top': ('blocked', 'dependency')}, said
 
 
 def test_check_touches_nothing_else(w):
@@ -322,6 +359,7 @@ def test_attempts_are_bounded_and_reset_forgets(w):
     with open(mac.path('tried')) as f:
         assert f.read() == 'x\n' * 4
     expect(mac('reset', 'Bda'), 1, 'did you mean Bad')
+    expect(mac.run('--force', 'Bda'), 0, "--force Bda: nothing in this Mac's plan has that name")
 
 
 def test_critical_item_failure_is_exit_3(w):
@@ -342,6 +380,11 @@ def test_restart_is_reported(w):
     mac = w.mac()
     expect(mac.run(), 4)
     assert mac.status()['reboot'] is True and mac.report()['RestartRequired'] is True
+    assert 'LogoutRequired' not in mac.report(), mac.report()
+    w.repo.simple('Beta', RestartAction='RequireLogout')
+    w.repo.publish('Beta')
+    expect(mac.run(), 0)
+    assert mac.report()['LogoutRequired'] is True and 'RestartRequired' not in mac.report(), mac.report()
 
 
 def test_removal(w):

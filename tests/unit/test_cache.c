@@ -301,6 +301,25 @@ static void munki_keeps_its_own(void **state)
     assert_false(ground_has(SYSTEM));
 }
 
+static void fulfilled_wishes_are_forgotten(void **state)
+{
+    (void)state;
+    ground_open();
+    assert_true(selfserve_fulfilled(&target, "Tool", false, &e)); /* no manifest: nothing to forget */
+    assert_false(ground_has(SYSTEM));
+    ground_put(SYSTEM, DICT(KEY("managed_installs", ARRAY(STR("Tool") STR("Other")))
+                                KEY("managed_uninstalls", ARRAY(STR("Tool"))) KEY("kept", STR("x"))));
+    assert_true(selfserve_fulfilled(&target, "Tool", false, &e));
+    selfserve_read(memory, &target, &prefs, &self);
+    assert_int_equal(value_count(props_array(self.dict, "managed_installs")), 1);
+    assert_true(value_has_str(props_array(self.dict, "managed_installs"), "Other"));
+    assert_true(value_has_str(props_array(self.dict, "managed_uninstalls"), "Tool"));
+    assert_true(selfserve_fulfilled(&target, "Tool", true, &e));
+    selfserve_read(memory, &target, &prefs, &self);
+    assert_int_equal(value_count(props_array(self.dict, "managed_uninstalls")), 0);
+    assert_string_equal(props_str(self.dict, "kept"), "x");
+}
+
 /* --- target --------------------------------------------------------------------------------------------- */
 
 static void directories(void **state)
@@ -366,6 +385,7 @@ int main(void)
         TEST(drop_wins_and_is_taken_over),
         TEST(a_bad_drop_is_thrown_away),
         TEST(munki_keeps_its_own),
+        TEST(fulfilled_wishes_are_forgotten),
         TEST(directories),
         TEST(looking_makes_nothing),
         TEST(munkis_directory_is_refused),

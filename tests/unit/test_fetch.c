@@ -913,6 +913,16 @@ static void files(void **state)
     o = GET(.urls = {arena_printf(memory, "file://localhost%s/local%%20file", root)}, .have = &v);
     assert_int_equal(o->answer, FETCH_UNCHANGED);
 
+    /* written again in the same second, at the same length */
+    struct stat st;
+    assert_int_equal(fstat(fd, &st), 0);
+    struct timespec later[2] = {os_mtime(&st), os_mtime(&st)};
+    later[1].tv_nsec = (later[1].tv_nsec + 1000000) % 1000000000;
+    assert_int_equal(futimens(fd, later), 0);
+    o = GET(.urls = {u}, .have = &v);
+    assert_int_equal(o->answer, FETCH_BODY);
+    v = o->v;
+
     /* the rest of a part */
     struct err e;
     struct sink_want w = wanted(SIZE, 0);

@@ -34,6 +34,18 @@ static void only_scripts(void **state)
     assert_string_equal(text_of("log"), "pre\npost\n");
     assert_true(out.restart);
     assert_string_equal(out.step, "");
+    static const struct {
+        const char *action;
+        bool restart;
+    } actions[] = {
+        {"RecommendRestart", true}, {"RequireShutdown", true}, {"RequireLogout", false}, {"None", false}};
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
+        char keys[200];
+        snprintf(keys, sizeof keys, TYPE("nopkg") "<key>RestartAction</key><string>%s</string>",
+                 actions[i].action);
+        assert_true(install(keys, -1, NULL));
+        assert_int_equal(out.restart, actions[i].restart);
+    }
     assert_true(install(TYPE("nopkg"), -1, NULL));
     assert_int_equal(out.end, INSTALL_OK);
 

@@ -235,6 +235,7 @@ static void functions(void **state)
         "1 + 2 * 3 == 7 and (1 + 2) * 3 == 9 and 7 / 2 == 3 and 7 / 2.0 == 3.5 and 2 ** 10 == 1024",
         "10 - 3 - 2 == 5 and -os_vers_minor == -4 and - - 1 == 1 and 2 ** 0.5 > 1.41",
         "9223372036854775807 + 1 > 9223372036854770000 and 4611686018427387904 * 4 > 1",
+        "uppercase(owner) == 'JOS\xc3\x89' and lowercase('JOS\xc3\x89') == 'jos\xc3\xa9'",
         "uppercase(arch) == 'ARM64' and lowercase(hostname) == 'frontdesk' and uppercase(missing) == nil",
         "abs(-1.5) == 1.5 and ceiling(1.2) == 2 and floor(-1.2) == -2 and trunc(-1.7) == -1 and sqrt(9) == 3",
         "log(1000) > 2.99 and ln(1) == 0 and exp(0) == 1",

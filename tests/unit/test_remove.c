@@ -160,6 +160,12 @@ static void copied_items(void **state)
     assert_true(remove_by(METHOD("remove_copied_items") COPIES, &out));
     assert_false(there("Applications/C.app"));
     assert_true(remove_by(METHOD("remove_copied_items") COPIES, &out));
+    put("Applications/D.app/x", "");
+    assert_true(remove_by(METHOD("remove_copied_items") "<key>items_to_copy</key><array><dict>"
+                                                        "<key>destination_item</key>"
+                                                        "<string>/Applications/D.app</string></dict></array>",
+                          &out)); /* without a source */
+    assert_false(there("Applications/D.app"));
     assert_false(remove_by(METHOD("remove_copied_items"), &out));
     assert_false(remove_by(METHOD("remove_copied_items") "<key>items_to_copy</key><array><dict>"
                                                          "<key>source_item</key><string>Applications</"
