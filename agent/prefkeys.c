@@ -43,7 +43,7 @@ const struct prefkey prefkeys_table[] = {
     KEY("SoftwareRepoCAPath", PREFKEY_PATH, 0, F(ca_dir), NULL, NULL),
     KEY("PackageVerificationMode", PREFKEY_STRING, 0, NONE, "hash_strict", "hash"),
     INTEGER("LoggingLevel", 0, NONE, "1", "1", 0, 99),
-    KEY("LogToSyslog", PREFKEY_BOOL, PREFKEY_LATER, F(log_to_syslog), "false", "false"),
+    KEY("LogToSyslog", PREFKEY_BOOL, 0, F(log_to_syslog), "false", "false"),
     INTEGER("DownloadRetries", 0, NONE, NULL, "0", 0, 10),
     INTEGER("DownloadRetrySleepSeconds", 0, NONE, NULL, "10", 1, 30),
     KEY("ShowOptionalInstallsForHigherOSVersions", PREFKEY_BOOL, 0, F(higher_os_optional), "false", "false"),

@@ -414,11 +414,12 @@ int run_all(const struct options *o)
         code = run_attach(&s, o);
     } else if (code != 0) {
         log_error("%s", e.text);
+        session_hold(&s);
     } else if (!s.nothing_due) {
         progress_begin(s.progress);
         awake = power_hold(s.loop, o->tools, s.target.live);
         note_battery(&r);
-        code = work(&r);
+        code = s.refusal.kind != ERR_NONE ? refused(&r, &s.refusal) : work(&r);
         run_postflight(&r);
         run_tell_server(&r);
         power_release(awake);
