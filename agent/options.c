@@ -41,6 +41,7 @@ enum option_id {
     OPT_EA,
     OPT_CHECK,
     OPT_BUNDLE,
+    OPT_EXPLAIN_PROFILE,
     OPT_MUNKI_ONLY,
     OPT_SHOW_CONFIG
 };
@@ -82,6 +83,7 @@ static const struct option all_options[] = {
     {"ea", 0, NULL, OPTIONS_STATUS, OPT_EA},
     {"check", 0, NULL, OPTIONS_STATUS, OPT_CHECK},
     {"bundle", 0, "FILE", OPTIONS_LOGS, OPT_BUNDLE},
+    {"explain-profile", 0, NULL, OPTIONS_CONFIG, OPT_EXPLAIN_PROFILE},
     {"show-config", 0, NULL, 0, OPT_SHOW_CONFIG},
 };
 #define OPTION_COUNT (sizeof all_options / sizeof all_options[0])
@@ -290,6 +292,9 @@ static bool apply(struct arena *a, struct options *o, const struct option *opt, 
         break;
     case OPT_CHECK:
         o->check = true;
+        break;
+    case OPT_EXPLAIN_PROFILE:
+        o->explain_profile = true;
         break;
     case OPT_BUNDLE:
         return absolute(a, opt->name, value, &o->bundle, e);

@@ -79,7 +79,7 @@ const struct prefkey prefkeys_table[] = {
     KEY("HandOff", PREFKEY_HANDOFF, PREFKEY_TRUSTED, F(handoff), NULL, NULL),
     KEY("ReportURL", PREFKEY_URL, PREFKEY_SECRET, F(report_url), NULL, NULL),
     KEY("ReportHeaders", PREFKEY_STRINGS, PREFKEY_SECRET, F(report_headers), NULL, NULL),
-    KEY("ProfileForwardURL", PREFKEY_URL, PREFKEY_SECRET | PREFKEY_LATER, F(profile_forward_url), NULL, NULL),
+    KEY("ProfileForwardURL", PREFKEY_URL, PREFKEY_SECRET, F(profile_forward_url), NULL, NULL),
     KEY("SplashBuddyLog", PREFKEY_PATH, 0, F(splashbuddy_log), NULL, NULL),
     KEY("DEPNotifyFile", PREFKEY_PATH, 0, F(depnotify_file), NULL, NULL),
     KEY("DialogCommandFile", PREFKEY_PATH, 0, F(dialog_command_file), NULL, NULL),

@@ -291,10 +291,15 @@ static int install_all(struct run *r)
     }
     for (int i = 0; i < r->count && !run_stopped(r) && !decide_is_bootstrap(r->decide); i++) {
         if (r->rows[i].session) {
+            if (i == 0 || !r->rows[i - 1].session) {
+                run_profiles(r, true, true); /* nobody is waited for while something else can be done */
+            }
             progress_phase(s->progress, "session"); /* said once: session rows stand together */
         }
         run_row_work(r, &r->rows[i]);
+        run_profiles(r, false, false);
     }
+    run_profiles(r, true, false);
     bool stopped = run_stopped(r);
     for (int i = 0; i < r->count; i++) {
         run_row_cancel(r, &r->rows[i]);
