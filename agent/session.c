@@ -278,6 +278,10 @@ int session_open(struct session *s, const struct options *o, struct err *e)
         return EXIT_USAGE;
     }
     fill_env(s);
+    if (!s->env.as_root && !s->target.live && !o->checkonly) {
+        log_warn("only root can give files to others: the owners that packages ask for are recorded in Bom "
+                 "and receipt, and not applied");
+    }
     s->report = report_open(s->target.data, s->logs, s->run_type);
     s->progress = progress_open(s->loop, o->automatic ? "auto" : "manual");
     open_writers(s);

@@ -296,6 +296,8 @@ def test_attempts_are_bounded_and_reset_forgets(w):
     with open(mac.path('tried')) as f:
         assert f.read() == 'x\n' * 4
     expect(mac('reset', 'Bda'), 1, 'did you mean Bad')
+    assert json.loads(expect(mac('reset', 'Bad', '--json'), 0).out) == {'schema': 1, 'forgotten': 'Bad'}
+    assert json.loads(expect(mac('reset', '--json'), 0).out) == {'schema': 1, 'forgotten': None}
 
 
 def test_critical_item_failure_is_exit_3(w):
@@ -709,7 +711,24 @@ def test_bad_catalog_is_no_plist(w):
     w.repo.publish('Alpha')
     with open(w.repo.path + '/catalogs/production', 'w') as f:
         f.write('not a plist')
-    expect(w.mac().run(), 8, 'catalog production')
+    r = expect(w.mac().run(), 8, 'catalog production: not a property list')
+    assert 'catalog production: catalog' not in r.err, r
+
+
+def test_what_is_assumed_is_said_once(w):
+    """without facts the Mac is assumed; an ordinary user gives no file to others: a line each"""
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    r = expect(mac.run(facts=False), 0, 'has no system: the Mac is taken for macOS')
+    assert r.err.count('taken for macOS') == 1 and 'only root' not in r.err, r
+    if os.getuid() == 0:
+        os.chmod(w.folder, 0o777)
+        subprocess.run(['chmod', '-R', 'a+rX', w.repo.path], check=True)
+        other = shutil.copy(w.program, w.folder + '/program')
+        r = subprocess.run([other, 'run', '--root', w.folder + '/theirs', '--repo', 'file://' + w.repo.path], user=65534,
+                           group=65534, capture_output=True, text=True)
+        assert r.returncode == 0 and r.stderr.count('only root can give files to others') == 1, r
 
 
 def test_bad_included_manifest_missing(w):
@@ -1079,7 +1098,7 @@ def test_stop_finishes_the_step_in_hand(w):
     mac = w.mac()
     p = mac.start('run', '--scripts', 'run')
     wait_for(lambda: os.path.exists(mac.path('started')))
-    expect(mac('stop'), 0)
+    assert json.loads(expect(mac('stop', '--json'), 0).out) == {'schema': 1, 'stopping': p.pid}
     open(mac.path('go'), 'w').close()
     p.communicate(timeout=lib.DEADLINE)
     assert p.returncode == 143, p.returncode
