@@ -253,6 +253,23 @@ static bool required_profiles(struct run *r, struct err *e)
     return true;
 }
 
+/* What --force names and the plan has not: said, as it is misspelt or installs nothing here. */
+static void check_forced(struct run *r)
+{
+    const struct options *o = r->s->options;
+    const struct progress_run *now = progress_now(r->s->progress);
+    for (size_t i = 0; i < o->force_count; i++) {
+        bool known = false;
+        for (int k = 0; k < now->count && !known; k++) {
+            known = strcmp(now->items[k].name, o->force[i]) == 0;
+        }
+        if (!known) {
+            log_warn("--force %s: nothing of that name is in the plan: daybreak why %s", o->force[i],
+                     o->force[i]);
+        }
+    }
+}
+
 static int install_all(struct run *r)
 {
     struct session *s = r->s;
@@ -281,6 +298,7 @@ static int install_all(struct run *r)
         return EXIT_CRITICAL;
     }
     run_rows(r);
+    check_forced(r);
     write_report(r, true);
     run_restart_owed(r);
     if (decide_is_bootstrap(r->decide)) {

@@ -270,7 +270,7 @@ int session_open(struct session *s, const struct options *o, struct err *e)
         s->nothing_due = true;
         return 0;
     }
-    if (!session_log(s, e)) {
+    if (!lock_tell(s->target.state, e) || !session_log(s, e)) {
         return EXIT_DIRECTORIES;
     }
     log_info("daybreak " DAYBREAK_VERSION " run (%s), target %s", s->run_type, s->target.root_path);

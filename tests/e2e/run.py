@@ -296,6 +296,7 @@ def test_attempts_are_bounded_and_reset_forgets(w):
     with open(mac.path('tried')) as f:
         assert f.read() == 'x\n' * 4
     expect(mac('reset', 'Bda'), 1, 'did you mean Bad')
+    expect(mac.run('--force', 'Bda'), 2, '--force Bda: nothing of that name is in the plan')
     assert json.loads(expect(mac('reset', 'Bad', '--json'), 0).out) == {'schema': 1, 'forgotten': 'Bad'}
     assert json.loads(expect(mac('reset', '--json'), 0).out) == {'schema': 1, 'forgotten': None}
 
@@ -1007,9 +1008,9 @@ def test_auto_after_success_ends_at_once(w):
     server = w.nginx()
     mac = w.mac(server.url)
     expect(mac.run('--auto'), 0)
-    before, asked = lib.snapshot(mac.root, LOCKED), len(server.requests())
+    before, asked = lib.snapshot(mac.root), len(server.requests())
     r = expect(mac.run('--auto'), 0)
-    assert lib.snapshot(mac.root, LOCKED) == before
+    assert lib.snapshot(mac.root) == before
     assert len(server.requests()) == asked and not r.out, r
     mac.prefs.update(AfterSuccess='schedule', RunInterval=3600)
     for seconds, runs in ((600, False), (3700, True)):
