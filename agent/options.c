@@ -78,6 +78,10 @@ static const struct option all_options[] = {
     {"dry-run", 0, NULL, OPTIONS_RUN, OPT_DRY_RUN},
     {"no-attach", 0, NULL, OPTIONS_RUN, OPT_NO_ATTACH},
     {"munkipkgsonly", 0, NULL, OPTIONS_RUN, OPT_MUNKI_ONLY},
+    /* what Managed Software Center passes */
+    {"manualcheck", 0, NULL, OPTIONS_RUN, OPT_CHECKONLY},
+    {"installwithnologout", 0, NULL, OPTIONS_RUN, OPT_INSTALLONLY},
+    {"munkistatusoutput", 'm', NULL, OPTIONS_RUN, OPT_MUNKI_ONLY},
     {"follow", 0, NULL, OPTIONS_STATUS, OPT_FOLLOW},
     {"line", 0, NULL, OPTIONS_STATUS, OPT_LINE},
     {"ea", 0, NULL, OPTIONS_STATUS, OPT_EA},

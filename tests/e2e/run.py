@@ -296,7 +296,7 @@ def test_attempts_are_bounded_and_reset_forgets(w):
     with open(mac.path('tried')) as f:
         assert f.read() == 'x\n' * 4
     expect(mac('reset', 'Bda'), 1, 'did you mean Bad')
-    expect(mac.run('--force', 'Bda'), 2, '--force Bda: nothing of that name is in the plan')
+    expect(mac.run('--force', 'Bda', '--scripts', 'run'), 2, '--force Bda: nothing of that name is in the plan')
     assert json.loads(expect(mac('reset', 'Bad', '--json'), 0).out) == {'schema': 1, 'forgotten': 'Bad'}
     assert json.loads(expect(mac('reset', '--json'), 0).out) == {'schema': 1, 'forgotten': None}
 
@@ -998,7 +998,6 @@ def test_auto_records_its_code_and_exits_0(w):
     assert mac.report()['RunType'] == 'checkandinstallatstartup'      # until the plan was once done
 
 
-LOCKED = ('Library/Daybreak/lock', 'Library/Daybreak/holder', 'Library/Daybreak/journal')
 
 
 def test_auto_after_success_ends_at_once(w):
