@@ -4,6 +4,7 @@
  * was changed under our hands, and what was copied is neither the old nor the new one. */
 #include "core/fetch_local.h"
 #include "core/limits.h"
+#include "core/os.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -27,9 +28,11 @@ static void http_date(char *out, size_t size, time_t t)
 
 static void describe(const struct stat *st, struct fetch_validator *v)
 {
+    /* to the nanosecond: makecatalogs may write twice in a second, and the same number of bytes */
+    const struct timespec written = os_mtime(st);
     *v = (struct fetch_validator){.length = (int64_t)st->st_size};
-    snprintf(v->etag, sizeof v->etag, "\"%lld-%lld-%llu\"", (long long)st->st_mtime, (long long)st->st_size,
-             (unsigned long long)st->st_ino);
+    snprintf(v->etag, sizeof v->etag, "\"%lld.%09ld-%lld-%llu\"", (long long)written.tv_sec, written.tv_nsec,
+             (long long)st->st_size, (unsigned long long)st->st_ino);
     http_date(v->last_modified, sizeof v->last_modified, st->st_mtime);
 }
 
