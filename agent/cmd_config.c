@@ -6,6 +6,7 @@
 #include "agent/tojson.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "installer/install.h"
 
 static json_t *json_of(const struct prefs_entry *p, const struct value *v)
 {
@@ -121,6 +122,12 @@ int cmd_config(struct options *o)
     code = EXIT_DONE;
     if (!target_dirs(a, o, &prefs, TARGET_READ, &target, &e))
         log_debug("%s", e.text); /* nothing ran here yet: the keychain is asked through another folder */
+    if (o->explain_profile) {
+        const struct install_env env = {
+            .loop = loop, .root = target.root, .live = target.live, .state = target.state, .tools = o->tools};
+        cmd_config_explain(&env, &prefs, o->json);
+        goto out;
+    }
     keychain_ask(&keychain, a, loop, o, &target);
     if (o->json) {
         (void)tojson_print(cmd_config_json(&prefs, &keychain));

@@ -1,6 +1,7 @@
 /* cmd_request: ask the daemon for a run; needs no root. */
 #include "agent/cmd.h"
 #include "agent/request.h"
+#include "agent/tojson.h"
 #include "core/text.h"
 
 int cmd_request(struct options *o)
@@ -11,8 +12,11 @@ int cmd_request(struct options *o)
         fprintf(stderr, "daybreak: %s\n", e.text);
         return 1;
     }
-    if (!o->quiet) {
+    bool granted = text_starts(answer, "granted") || text_starts(answer, "a run is under way");
+    if (o->json) {
+        (void)tojson_print(json_pack("{s:i, s:b, s:s}", "schema", 1, "granted", granted, "answer", answer));
+    } else if (!o->quiet) {
         printf("%s\n", answer);
     }
-    return text_starts(answer, "granted") || text_starts(answer, "a run is under way") ? 0 : 1;
+    return granted ? 0 : 1;
 }

@@ -1,6 +1,7 @@
 /* cmd_reset: forget failures and attempt counts, of one item or of all. Installed software is not touched. */
 #include "agent/cmd.h"
 #include "agent/session.h"
+#include "agent/tojson.h"
 #include "core/log.h"
 
 int cmd_reset(struct options *o)
@@ -21,7 +22,12 @@ int cmd_reset(struct options *o)
     } else if (code == 0 && !journal_reset(s.journal, item, &e)) {
         code = EXIT_DIRECTORIES;
     } else if (code == 0) {
-        printf("Forgotten: failures and attempts of %s.\n", item != NULL ? item : "every item");
+        if (o->json) {
+            json_t *done = json_pack("{s:i, s:s?}", "schema", 1, "forgotten", item);
+            code = tojson_print(done) ? 0 : 1;
+        } else {
+            printf("Forgotten: failures and attempts of %s.\n", item != NULL ? item : "every item");
+        }
     }
     if (code != 0 && e.kind != ERR_NONE) {
         fprintf(stderr, "daybreak: %s\n", e.text);

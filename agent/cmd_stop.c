@@ -3,6 +3,7 @@
 #include "agent/cmd.h"
 #include "agent/lock.h"
 #include "agent/target.h"
+#include "agent/tojson.h"
 #include "core/files.h"
 #include "core/log.h"
 #include <fcntl.h>
@@ -26,7 +27,11 @@ int cmd_stop(struct options *o)
         fprintf(stderr, "daybreak: %s\n", e.text);
         code = EXIT_NOT_ROOT;
     } else {
-        printf("Run of process %ld: it ends after the step in hand.\n", (long)h.pid);
+        if (o->json) {
+            code = tojson_print(json_pack("{s:i, s:I}", "schema", 1, "stopping", (json_int_t)h.pid)) ? 0 : 1;
+        } else {
+            printf("Run of process %ld: it ends after the step in hand.\n", (long)h.pid);
+        }
     }
     if (state >= 0) {
         close(state);

@@ -131,7 +131,7 @@ bool facts_load(struct arena *a, const struct options *o, const struct target *t
             m.os_version = version;
             m.os_build = build;
         } else if (props_str(g, "os_vers") == NULL) {
-            log_info("%s has no system: the Mac is taken for macOS %s, %s, laptop", t->root_path,
+            log_warn("%s has no system: the Mac is taken for macOS %s, %s, laptop", t->root_path,
                      m.os_version, m.arch);
         }
     }

@@ -73,9 +73,6 @@ static bool ask(int state, int fd, struct lock_holder *h, struct err *e)
 int lock_take(int state, struct lock_holder *holder, struct err *e)
 {
     struct flock fl = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    char text[96];
-    time_t now;
-    int ms;
     *holder = (struct lock_holder){0};
     int fd = open_lock(state, e);
     if (fd < 0) {
@@ -91,14 +88,18 @@ int lock_take(int state, struct lock_holder *holder, struct err *e)
         close(fd);
         return -1;
     }
+    return fd;
+}
+
+bool lock_tell(int state, struct err *e)
+{
+    char text[96];
+    time_t now;
+    int ms;
     os_realtime(&now, &ms);
     int n = snprintf(text, sizeof text, "%ld %lld %llu\n", (long)getpid(), (long long)now,
                      (unsigned long long)os_process_start(getpid()));
-    if (!files_replace(state, "holder", text, (size_t)n, 0644, FILES_LAZY, e)) {
-        close(fd);
-        return -1;
-    }
-    return fd;
+    return files_replace(state, "holder", text, (size_t)n, 0644, FILES_LAZY, e);
 }
 
 bool lock_who(int state, struct lock_holder *holder, struct err *e)

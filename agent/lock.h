@@ -18,6 +18,9 @@ struct lock_holder {
  * descriptor of it would let go. */
 int lock_take(int state, struct lock_holder *holder, struct err *e);
 
+/* Write state/holder: a run begins. What holds the lock for a moment only leaves it as it is. */
+CHECKED bool lock_tell(int state, struct err *e);
+
 /* Who holds it now: asked of the kernel, or without the right to, read from state/holder. */
 CHECKED bool lock_who(int state, struct lock_holder *holder, struct err *e);
 #endif

@@ -41,6 +41,7 @@ enum option_id {
     OPT_EA,
     OPT_CHECK,
     OPT_BUNDLE,
+    OPT_EXPLAIN_PROFILE,
     OPT_MUNKI_ONLY,
     OPT_SHOW_CONFIG
 };
@@ -77,11 +78,16 @@ static const struct option all_options[] = {
     {"dry-run", 0, NULL, OPTIONS_RUN, OPT_DRY_RUN},
     {"no-attach", 0, NULL, OPTIONS_RUN, OPT_NO_ATTACH},
     {"munkipkgsonly", 0, NULL, OPTIONS_RUN, OPT_MUNKI_ONLY},
+    /* what Managed Software Center passes */
+    {"manualcheck", 0, NULL, OPTIONS_RUN, OPT_CHECKONLY},
+    {"installwithnologout", 0, NULL, OPTIONS_RUN, OPT_INSTALLONLY},
+    {"munkistatusoutput", 'm', NULL, OPTIONS_RUN, OPT_MUNKI_ONLY},
     {"follow", 0, NULL, OPTIONS_STATUS, OPT_FOLLOW},
     {"line", 0, NULL, OPTIONS_STATUS, OPT_LINE},
     {"ea", 0, NULL, OPTIONS_STATUS, OPT_EA},
     {"check", 0, NULL, OPTIONS_STATUS, OPT_CHECK},
     {"bundle", 0, "FILE", OPTIONS_LOGS, OPT_BUNDLE},
+    {"explain-profile", 0, NULL, OPTIONS_CONFIG, OPT_EXPLAIN_PROFILE},
     {"show-config", 0, NULL, 0, OPT_SHOW_CONFIG},
 };
 #define OPTION_COUNT (sizeof all_options / sizeof all_options[0])
@@ -290,6 +296,9 @@ static bool apply(struct arena *a, struct options *o, const struct option *opt, 
         break;
     case OPT_CHECK:
         o->check = true;
+        break;
+    case OPT_EXPLAIN_PROFILE:
+        o->explain_profile = true;
         break;
     case OPT_BUNDLE:
         return absolute(a, opt->name, value, &o->bundle, e);

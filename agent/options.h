@@ -42,8 +42,9 @@ struct options {
     /* status */
     bool follow, line, ea, check;
 
-    /* logs */
+    /* logs, config */
     const char *bundle;
+    bool explain_profile;
 
     const char **operands; /* what is no option, after the command; NULL at the end */
     size_t operand_count;
@@ -56,6 +57,7 @@ enum {
     OPTIONS_RUN = 1 << 2,    /* --auto --checkonly … */
     OPTIONS_STATUS = 1 << 3,
     OPTIONS_LOGS = 1 << 4,
+    OPTIONS_CONFIG = 1 << 6,
     OPTIONS_RAW = 1 << 5 /* parses its own arguments: options_parse stops behind the command's name */
 };
 

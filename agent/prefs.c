@@ -509,15 +509,6 @@ static bool one_of(struct prefs *p, const char *name, const char *const *words, 
                    entry->path, name, s, words[0], words[1]);
 }
 
-static const char *lower(struct arena *a, const char *s)
-{
-    char *copy = arena_strdup(a, s);
-    for (char *c = copy; *c != '\0'; c++)
-        if (*c >= 'A' && *c <= 'Z')
-            *c = (char)(*c - 'A' + 'a');
-    return copy;
-}
-
 static bool store_special(struct arena *a, const struct options *o, struct prefs *p, struct err *e)
 {
     static const char *const redirects[] = {"none", "https", "all", NULL};
@@ -530,7 +521,8 @@ static bool store_special(struct arena *a, const struct options *o, struct prefs
         return false;
     p->redirects = (enum fetch_redirects)i;
     struct prefs_entry *mode = entry_of(p, "PackageVerificationMode");
-    mode->value = value_new_str(a, lower(a, value_str(mode->value)));
+    const char *lower = text_map(a, value_str(mode->value), true, false);
+    mode->value = lower != NULL ? value_new_str(a, lower) : mode->value;
     if (!one_of(p, mode->key, modes, &i, e))
         return false;
     p->verification = (enum prefs_verification)i;
@@ -562,26 +554,23 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->key, y->key);
 }
 
-bool prefs_load(struct arena *a, const struct options *o, int root, struct loop *l, struct prefs *p,
-                struct err *e)
+static bool settle(struct arena *a, const struct options *o, int root, const struct places *all,
+                   struct prefs *p, struct err *e)
 {
     memset(p, 0, sizeof *p);
-    struct places all;
-    if (!read_places(a, o, root, l, &all, e))
-        return false;
     p->munki_dir = "/Library/Managed Installs";
-    for (size_t i = all.count; i-- > 0;) {
-        if (!check_unknown(&all.at[i], e))
+    for (size_t i = all->count; i-- > 0;) {
+        if (!check_unknown(&all->at[i], e))
             return false;
-        const char *dir = props_str(all.at[i].dict, "ManagedInstallDir");
-        if (is_munki(&all.at[i]) && dir != NULL && dir[0] == '/')
+        const char *dir = props_str(all->at[i].dict, "ManagedInstallDir");
+        if (is_munki(&all->at[i]) && dir != NULL && dir[0] == '/')
             p->munki_dir = dir;
-        p->managed_seen = p->managed_seen || all.at[i].source == PREFS_MANAGED;
+        p->managed_seen = p->managed_seen || all->at[i].source == PREFS_MANAGED;
     }
     p->entry_count = prefkeys_count;
     p->entries = arena_array(a, prefkeys_count, sizeof *p->entries);
     for (size_t i = 0; i < prefkeys_count; i++)
-        if (!resolve(a, &prefkeys_table[i], &all, &p->entries[i], e))
+        if (!resolve(a, &prefkeys_table[i], all, &p->entries[i], e))
             return false;
     if (!override_secrets(a, root, p, e))
         return false;
@@ -594,4 +583,17 @@ bool prefs_load(struct arena *a, const struct options *o, int root, struct loop 
             store(a, &prefkeys_table[i], p->entries[i].value, p);
     qsort(p->entries, p->entry_count, sizeof *p->entries, by_name);
     return store_special(a, o, p, e);
+}
+
+bool prefs_load(struct arena *a, const struct options *o, int root, struct loop *l, struct prefs *p,
+                struct err *e)
+{
+    struct places all;
+    return read_places(a, o, root, l, &all, e) && settle(a, o, root, &all, p, e);
+}
+
+bool prefs_defaults(struct arena *a, const struct options *o, int root, struct prefs *p, struct err *e)
+{
+    const struct places none = {.count = 0};
+    return settle(a, o, root, &none, p, e);
 }

@@ -97,5 +97,9 @@ struct prefs {
 CHECKED bool prefs_load(struct arena *a, const struct options *o, int root, struct loop *l, struct prefs *p,
                         struct err *e);
 
+/* The defaults, and what the options say, for a run that can only report why prefs_load failed. */
+CHECKED bool prefs_defaults(struct arena *a, const struct options *o, int root, struct prefs *p,
+                            struct err *e);
+
 const char *prefs_source_text(enum prefs_source s); /* "managed", "root", "default", … */
 #endif

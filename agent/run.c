@@ -291,10 +291,15 @@ static int install_all(struct run *r)
     }
     for (int i = 0; i < r->count && !run_stopped(r) && !decide_is_bootstrap(r->decide); i++) {
         if (r->rows[i].session) {
+            if (i == 0 || !r->rows[i - 1].session) {
+                run_profiles(r, true, true); /* nobody is waited for while something else can be done */
+            }
             progress_phase(s->progress, "session"); /* said once: session rows stand together */
         }
         run_row_work(r, &r->rows[i]);
+        run_profiles(r, false, false);
     }
+    run_profiles(r, true, false);
     bool stopped = run_stopped(r);
     for (int i = 0; i < r->count; i++) {
         run_row_cancel(r, &r->rows[i]);
@@ -421,11 +426,12 @@ int run_all(const struct options *o)
         code = run_attach(&s, o);
     } else if (code != 0) {
         log_error("%s", e.text);
+        session_hold(&s);
     } else if (!s.nothing_due) {
         progress_begin(s.progress);
         awake = power_hold(s.loop, o->tools, s.target.live);
         note_battery(&r);
-        code = work(&r);
+        code = s.refusal.kind != ERR_NONE ? refused(&r, &s.refusal) : work(&r);
         run_postflight(&r);
         run_tell_server(&r);
         power_release(awake);

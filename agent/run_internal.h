@@ -21,6 +21,11 @@ struct run_row { /* one item of the plan that is worked on */
     struct err failure; /* of the download */
     bool over;          /* final */
 
+    /* run_profile.c */
+    const char *awaits, *awaits_uuid, *awaits_why; /* the profile that is waited for; NULL: none */
+    bool held;                                     /* what it stands on waits for one */
+    bool forwarded, shown;                         /* MDM was asked for it; the user was */
+
     /* of a bootstrap.json */
     uint64_t began_ms;     /* of the step */
     int code;              /* what a script exited with */
@@ -36,14 +41,18 @@ struct run {
     char digest[65]; /* SHA-256 of the decision, in hex */
     bool deadline;   /* RunDeadline passed */
     uint64_t deadline_timer;
-    struct console console; /* as it was when last asked */
-    uint64_t user_until;    /* until when items wait for a user's session; 0: none has yet */
+    struct console console;  /* as it was when last asked */
+    uint64_t profiles_until; /* until when items wait for profiles; 0: none has yet */
+    bool profiles_given_up;  /* that is over */
+    uint64_t user_until;     /* until when items wait for a user's session; 0: none has yet */
 };
 
 /* --- run_rows.c: what is worked on, in which order --- */
 void run_rows(struct run *r); /* make the rows of r->plan, and tell progress of them */
 /* The first earlier row that this one stands on and that did not make it, or NULL. */
 const struct run_row *run_stands_on(const struct run *r, const struct run_row *row);
+/* Does it stand on one that waits for a profile? */
+bool run_held(const struct run *r, const struct run_row *row);
 bool run_lists(const struct value *array, const char *name); /* array may be NULL */
 
 /* --- run_stage.c: who is at this Mac, asked anew each time --- */
@@ -66,6 +75,16 @@ bool run_has_profile(struct run *r, const char *identifier);
 void run_row_finish(struct run *r, struct run_row *row, bool ok, const struct install_outcome *out,
                     const struct err *e);
 void run_row_block(struct run *r, struct run_row *row, const char *why);
+
+/* --- run_profile.c: items that wait for a configuration profile --- */
+/* Put row aside until the profile is there. False: there was time enough, it must be deferred or fail. */
+bool run_await(struct run *r, struct run_row *row, const char *identifier, const char *reason);
+/* row is a profile that MDM has to bring (out: INSTALL_WAITING; file: its proved bytes): ask for it where the
+ * administrator wants that. The whole reason, for run_await. */
+const char *run_await_mdm(struct run *r, struct run_row *row, const struct install_outcome *out, int file);
+/* Work on those whose profile has come. wait: until all have or the time is over, then all are ended;
+ * for_a_person: only until somebody is at the desktop, and nothing is ended. */
+void run_profiles(struct run *r, bool wait, bool for_a_person);
 
 /* --- run_evidence.c --- */
 bool run_evidence(struct run *r, struct run_row *row, bool something_ran);

@@ -55,7 +55,8 @@ static void on_done(void *ctx, const struct plan_download *answer, uint64_t byte
         row->download = RUN_FETCHED;
         log_debug("%s: %llu bytes %s", row->pkg->name, (unsigned long long)bytes,
                   fetched ? "downloaded and proved" : "already in Cache and proved");
-        progress_item(row->run->s->progress, row->index, STATE_PENDING, "downloaded");
+        progress_item(row->run->s->progress, row->index, row->awaits != NULL ? STATE_WAITING : STATE_PENDING,
+                      row->awaits != NULL ? row->awaits_why : "downloaded");
         return;
     }
     row->download = RUN_NOT_FETCHED;
@@ -219,6 +220,9 @@ static bool profiles_there(struct run *r, struct run_row *row)
     for (size_t i = 0; i < value_count(row->pkg->profiles); i++) {
         const char *id = value_str(value_at(row->pkg->profiles, i));
         if (id != NULL && !run_has_profile(r, id)) {
+            if (run_await(r, row, id, arena_printf(r->s->arena, "configuration profile %s", id))) {
+                return false;
+            }
             if (row->critical) {
                 err_set(&e, ERR_TIMEOUT, CAUSE_PROFILE, "configuration profile %s is not on this Mac", id);
                 fail(r, row, "profiles", &e);
@@ -399,6 +403,7 @@ static void step(struct run *r, struct run_row *row)
     struct install_outcome out = {.end = INSTALL_OK};
     struct err e = {.kind = ERR_NONE};
     int package = -1;
+    const char *why;
     bool ok;
     if (!run_bootstrap_allowed(r, row, &e)) {
         fail(r, row, "verify", &e);
@@ -408,12 +413,15 @@ static void step(struct run *r, struct run_row *row)
         fail(r, row, "verify", &e);
         return;
     }
-    if (!journal_intent(s->journal, p->name, p->version, row->removal, &e)) {
+    bool waits = p->kind == KIND_PROFILE && !row->removal && !profile_installable(&s->env);
+    if (!waits && !journal_intent(s->journal, p->name, p->version, row->removal, &e)) {
         fail(r, row, "journal", &e);
         goto out;
     }
-    log_info("%s %s %s", row->removal ? "removing" : "installing", shown(p), p->version);
-    progress_item(s->progress, row->index, STATE_INSTALLING, NULL);
+    if (!waits) {
+        log_info("%s %s %s", row->removal ? "removing" : "installing", shown(p), p->version);
+        progress_item(s->progress, row->index, STATE_INSTALLING, NULL);
+    }
     s->env.progress = on_install;
     row->began_ms = loop_now(s->loop);
     if (run_bootstrap_starts(r, row, package, &out, &e)) {
@@ -425,11 +433,17 @@ static void step(struct run *r, struct run_row *row)
     ok = row->removal ? install_remove(&s->env, p, row->entry, package, package_name(row), &out, &e)
                       : install_item(&s->env, p, package, package_name(row), &out, &e);
     children_gone(r);
-    if (ok && out.end == INSTALL_WAITING && row->critical) {
-        err_set(&e, ERR_TIMEOUT, CAUSE_PROFILE, "%s", out.reason);
-        fail(r, row, "profile", &e);
-    } else if (ok && out.end == INSTALL_WAITING) {
-        defer(r, row, arena_strdup(s->arena, out.reason));
+    if (ok && out.end == INSTALL_WAITING) {
+        why = waits ? run_await_mdm(r, row, &out, package) : arena_strdup(s->arena, out.reason);
+        if (!run_await(r, row, row->awaits != NULL ? row->awaits : "", why)) {
+            row->awaits = NULL;
+            if (row->critical) {
+                err_set(&e, ERR_TIMEOUT, CAUSE_PROFILE, "%s", why);
+                fail(r, row, "profile", &e);
+            } else {
+                defer(r, row, why);
+            }
+        }
     } else if (ok && out.end == INSTALL_SKIPPED_SCRIPTS) {
         skipped(r, row);
     } else {
@@ -460,6 +474,11 @@ void run_row_work(struct run *r, struct run_row *row)
             block(r, row, by);
         }
     }
+    row->held = !row->over && run_held(r, row);
+    if (row->held) {
+        log_item(NULL);
+        return;
+    }
     if (!row->over && !tries_left(r, row)) {
         drop_download(row);
     }
@@ -467,8 +486,12 @@ void run_row_work(struct run *r, struct run_row *row)
         drop_download(row);
         defer(r, row, why);
     }
-    if (!row->over && !profiles_there(r, row)) {
+    if (!row->over && !profiles_there(r, row) && row->over) {
         drop_download(row);
+    }
+    if (row->awaits != NULL) {
+        log_item(NULL);
+        return;
     }
     while (!row->over && row->download == RUN_FETCHING && !run_stopped(r)) {
         loop_turn(r->s->loop, 1000);

@@ -50,6 +50,16 @@ const struct run_row *run_stands_on(const struct run *r, const struct run_row *r
     return NULL;
 }
 
+bool run_held(const struct run *r, const struct run_row *row)
+{
+    for (const struct run_row *other = r->rows; other < row; other++) {
+        if (!other->over && (other->awaits != NULL || other->held) && stands_on(r->s->arena, row, other)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_package(const struct pkginfo *p, const char *prefix, bool whole)
 {
     for (size_t i = 0; i < p->receipts_count; i++) {
@@ -197,7 +207,8 @@ static void warn_of_unknown(const struct options *o, const struct progress_item 
             i++;
         }
         if (i == n) {
-            log_warn("--force %s: nothing in this Mac's plan has that name", o->force[k]);
+            log_warn("--force %s: nothing of that name is in the plan: daybreak why %s", o->force[k],
+                     o->force[k]);
         }
     }
 }

@@ -125,6 +125,7 @@ static void set_levels(const struct options *o, const struct prefs *p)
         terminal = (enum log_level)(LOG_LEVEL_WARN + (o->verbosity > 3 ? 3 : o->verbosity));
     }
     log_levels(file > terminal ? file : terminal, terminal);
+    log_copy(p->log_to_syslog ? log_syslog : NULL);
 }
 
 static void requested(void *ctx, int fd, short revents)
@@ -173,6 +174,48 @@ static bool is_due(struct session *s)
     return open || granted > 0;
 }
 
+/* Has launchd started us, or a test that plays it? */
+static bool by_launchd(const struct options *o)
+{
+    return o->automatic && (strcmp(o->root, "/") == 0 || o->tools != NULL);
+}
+
+void session_hold(struct session *s)
+{
+    uint64_t until = loop_now(s->loop) + SESSION_HOLD_MS;
+    while (by_launchd(s->options) && loop_stops(s->loop, NULL) == 0 && loop_now(s->loop) < until) {
+        loop_turn(s->loop, until - loop_now(s->loop));
+    }
+}
+
+/* Somebody's run ends some time: what launchd started goes on then. */
+static bool take_lock(struct session *s, struct err *e)
+{
+    uint64_t until = loop_now(s->loop) + SESSION_HOLD_MS;
+    for (;;) {
+        s->lock = lock_take(s->target.state, &s->holder, e);
+        if (s->lock >= 0 || s->holder.pid == 0 || !by_launchd(s->options) || loop_now(s->loop) >= until ||
+            loop_stops(s->loop, NULL) > 0) {
+            return s->lock >= 0;
+        }
+        uint64_t next = loop_now(s->loop) + LOOK_MS;
+        while (loop_now(s->loop) < next && loop_stops(s->loop, NULL) == 0) {
+            loop_turn(s->loop, next - loop_now(s->loop));
+        }
+    }
+}
+
+/* The preferences; where they make no sense an automatic run goes on to say so, with the defaults. */
+static bool load_preferences(struct session *s, struct err *e)
+{
+    const struct options *o = s->options;
+    if (prefs_load(s->arena, o, s->target.root, s->loop, &s->prefs, e)) {
+        return true;
+    }
+    s->refusal = *e;
+    return o->automatic && o->prefs == NULL && prefs_defaults(s->arena, o, s->target.root, &s->prefs, e);
+}
+
 int session_prepare(struct session *s, const struct options *o, struct err *e)
 {
     *s = (struct session){.options = o, .lock = -1, .logs = -1};
@@ -190,15 +233,14 @@ int session_prepare(struct session *s, const struct options *o, struct err *e)
     if (!target_open(s->arena, o, &s->target, e)) {
         return e->kind == ERR_USAGE ? EXIT_USAGE : EXIT_DIRECTORIES;
     }
-    if (!prefs_load(s->arena, o, s->target.root, s->loop, &s->prefs, e)) {
+    if (!load_preferences(s, e)) {
         return EXIT_USAGE;
     }
     set_levels(o, &s->prefs);
     if (!target_dirs(s->arena, o, &s->prefs, true, &s->target, e)) {
         return EXIT_DIRECTORIES;
     }
-    s->lock = lock_take(s->target.state, &s->holder, e);
-    if (s->lock < 0) {
+    if (!take_lock(s, e)) {
         return s->holder.pid != 0 ? EXIT_LOCKED : EXIT_DIRECTORIES;
     }
     if (!facts_identity(s->arena, o, &s->target, s->loop, &s->facts, e)) {
@@ -228,7 +270,7 @@ int session_open(struct session *s, const struct options *o, struct err *e)
         s->nothing_due = true;
         return 0;
     }
-    if (!session_log(s, e)) {
+    if (!lock_tell(s->target.state, e) || !session_log(s, e)) {
         return EXIT_DIRECTORIES;
     }
     log_info("daybreak " DAYBREAK_VERSION " run (%s), target %s", s->run_type, s->target.root_path);
@@ -236,6 +278,10 @@ int session_open(struct session *s, const struct options *o, struct err *e)
         return EXIT_USAGE;
     }
     fill_env(s);
+    if (!s->env.as_root && !s->target.live && !o->checkonly) {
+        log_warn("only root can give files to others: the owners that packages ask for are recorded in Bom "
+                 "and receipt, and not applied");
+    }
     s->report = report_open(s->target.data, s->logs, s->run_type);
     s->progress = progress_open(s->loop, o->automatic ? "auto" : "manual");
     open_writers(s);

@@ -10,6 +10,7 @@
 #include "core/text.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <syslog.h>
 
 #define MARK "•••" /* three characters of three bytes */
 enum { MARK_LEN = sizeof MARK - 1, GENERATIONS = 5, ITEM_MAX = 128, SECRET_MIN = 4 };
@@ -19,6 +20,7 @@ static struct {
     enum log_level file, terminal;
     void (*fn)(void *ctx, enum log_level level, const char *line);
     void *ctx;
+    void (*copy)(enum log_level level, const char *line);
     char item[ITEM_MAX];
     char *secrets[LIMIT_SECRETS];
     size_t secret_count;
@@ -89,6 +91,22 @@ void log_terminal(void (*fn)(void *ctx, enum log_level level, const char *line),
 {
     state.fn = fn;
     state.ctx = ctx;
+}
+
+void log_copy(void (*fn)(enum log_level level, const char *line))
+{
+    state.copy = fn;
+}
+
+void log_syslog(enum log_level level, const char *line)
+{
+    /* a Mac keeps nothing below NOTICE for longer than it has memory for */
+    static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_DEBUG, LOG_DEBUG};
+    static bool opened;
+    if (!opened)
+        openlog("daybreak", LOG_PID, LOG_DAEMON);
+    opened = true;
+    syslog(priorities[level], "%s", line);
 }
 
 void log_item(const char *item)
@@ -193,7 +211,7 @@ static void write_line(enum log_level level, const char *fmt, va_list ap)
     time_t seconds;
     va_list again;
     int ms, saved = errno;
-    if (level > state.terminal && (level > state.file || state.fd < 0))
+    if (level > state.terminal && (level > state.file || (state.fd < 0 && !state.copy)))
         return;
     va_copy(again, ap);
     int n = vsnprintf(NULL, 0, fmt, again);
@@ -219,6 +237,8 @@ static void write_line(enum log_level level, const char *fmt, va_list ap)
         lost = write(state.fd, line, len + 1) != (ssize_t)len + 1;
         line[len] = '\0';
     }
+    if (level <= state.file && state.copy)
+        state.copy(level, line + strlen(stamp) + 1);
     if (level <= state.terminal || lost)
         to_terminal(level, line + strlen(stamp) + 1);
     errno = saved;

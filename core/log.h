@@ -20,6 +20,13 @@ void log_levels(enum log_level file, enum log_level terminal);
 /* Lines for the terminal go to fn instead of standard error (the live view redraws around them). */
 void log_terminal(void (*fn)(void *ctx, enum log_level level, const char *line), void *ctx);
 
+/* What the file gets, by its level, goes to fn too, without the time: "WARN  [firefox] sentence". NULL: no.
+ */
+void log_copy(void (*fn)(enum log_level level, const char *line));
+/* For log_copy: to the system's log by syslog(3), as daybreak of facility daemon. What it fails to take is
+ * lost without a word: the file has it. */
+void log_syslog(enum log_level level, const char *line);
+
 /* The item that lines from now on speak of; NULL for none. Copied. */
 void log_item(const char *item);
 

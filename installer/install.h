@@ -42,6 +42,11 @@ struct install_signature { /* of the package that was installed, or refused */
     bool is_signed;
 };
 
+struct install_awaited { /* a profile that only MDM can install, "" when none is waited for */
+    char identifier[256], uuid[64];
+    char mdm_only[128]; /* a payload type of it that no user can install; "" */
+};
+
 struct install_outcome {
     enum install_end end;
     bool scripts_skipped; /* payload installed, its scripts not executed */
@@ -49,6 +54,7 @@ struct install_outcome {
     int code;             /* exit status for Install.log when failed */
     char reason[512];     /* waiting for what; what was dropped (set-id bits, …); "" */
     struct install_signature signature;
+    struct install_awaited awaits;
     char step[32]; /* where it failed: preinstall, install, postinstall, remove, … */
 };
 

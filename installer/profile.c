@@ -184,6 +184,14 @@ static const struct value *list(const struct install_env *env, struct arena *a, 
     return v;
 }
 
+const struct value *profile_list(const struct install_env *env, struct arena *a, struct err *e)
+{
+    if (!asks_tool(env) && env->state < 0)
+        return value_new_array(a); /* nothing ran here yet */
+    const struct value *v = list(env, a, e), *device = v ? props_array(v, DEVICE) : NULL;
+    return v && !device ? value_new_array(a) : device;
+}
+
 static const struct value *find(const struct value *device, const char *identifier)
 {
     for (size_t i = 0; i < value_count(device); i++) {
@@ -356,6 +364,19 @@ static bool judge(const struct profile *pr, bool need_trusted, struct install_si
     return true;
 }
 
+/* A payload that is refused when a user brings it, or "". What is encrypted cannot be looked into. */
+static const char *mdm_only(const struct profile *pr)
+{
+    static const char *const types[] = {
+        "com.apple.TCC.configuration-profile-policy", "com.apple.system-extension-policy",
+        "com.apple.syspolicy.kernel-extension-policy", "com.apple.servicemanagement"};
+    for (size_t i = 0; i < pr->payload_count; i++)
+        for (size_t k = 0; k < sizeof types / sizeof types[0]; k++)
+            if (strcmp(pr->payloads[i].type, types[k]) == 0)
+                return types[k];
+    return pr->encrypted ? "(encrypted)" : "";
+}
+
 bool profile_install(const struct install_env *env, int file, const char *path, bool need_trusted,
                      struct install_outcome *out, struct err *e)
 {
@@ -380,6 +401,9 @@ bool profile_install(const struct install_env *env, int file, const char *path, 
         goto out;
     ok = true;
     if (!present) {
+        snprintf(out->awaits.identifier, sizeof out->awaits.identifier, "%s", pr->identifier);
+        snprintf(out->awaits.uuid, sizeof out->awaits.uuid, "%s", pr->uuid);
+        snprintf(out->awaits.mdm_only, sizeof out->awaits.mdm_only, "%s", mdm_only(pr));
         out->end = INSTALL_WAITING;
         snprintf(out->reason, sizeof out->reason,
                  "waiting for MDM to install profile %s: since macOS 11 nobody else can do so silently",

@@ -34,6 +34,9 @@ struct profile *profile_decode(struct arena *a, const void *p, size_t n, struct 
 struct profile *profile_read(struct loop *l, struct arena *a, int file, struct err *e);
 CHECKED bool profile_work(const struct buf *request, struct err *e); /* the worker's side */
 
+/* Those of the whole machine, an array of dictionaries as `profiles` prints them; in a. NULL: *e. */
+const struct value *profile_list(const struct install_env *env, struct arena *a, struct err *e);
+
 /* Is a profile with this identifier there, for the whole machine? */
 CHECKED bool profile_present(const struct install_env *env, const char *identifier, bool *present,
                              struct err *e);

@@ -24,6 +24,7 @@ static const struct {
     [TOOL_SYSCTL] = {"sysctl", {"/usr/sbin/sysctl"}, "it tells one start of the system from the next"},
     [TOOL_OSASCRIPT] = {"osascript", {"/usr/bin/osascript"}, "the user is asked with it"},
     [TOOL_SHUTDOWN] = {"shutdown", {"/sbin/shutdown"}, "the Mac is restarted with it"},
+    [TOOL_OPEN] = {"open", {"/usr/bin/open"}, "a profile is shown to the user with it"},
     [TOOL_SOFTWAREUPDATE] = {"softwareupdate", {"/usr/sbin/softwareupdate"}, "Rosetta is installed with it"},
 };
 

@@ -18,7 +18,8 @@ enum tool {
     TOOL_SYSCTL,
     TOOL_OSASCRIPT,
     TOOL_SHUTDOWN,
-    TOOL_SOFTWAREUPDATE
+    TOOL_SOFTWAREUPDATE,
+    TOOL_OPEN
 };
 
 /* The path of t, in a: below dir (--tools) when it is there, else its fixed place. NULL, ERR_NOT_FOUND with a

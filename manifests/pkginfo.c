@@ -225,6 +225,7 @@ static void decode_extension(struct decoding *d, const struct value *dict, struc
         warn(d, arena_printf(d->a, "daybreak.stage: \"%s\" is neither setup nor session", stage));
     p->team_id = props_str(own, "team_id");
     p->require_signature = props_bool(own, "require_signature", false);
+    p->user_approval = props_bool(own, "user_approval", false);
     p->profiles = props_strings(own, "profiles");
     p->urls = props_strings(own, "urls");
     p->allow_setid = props_strings(own, "allow_setid");

@@ -81,7 +81,7 @@ struct pkginfo {
     time_t force_date;
 
     /* Daybreak's extension (docs/daybreak-repo.5) */
-    bool critical, session, require_signature;
+    bool critical, session, require_signature, user_approval;
     const char *team_id;
     const struct value *profiles, *urls, *allow_setid; /* arrays of strings or NULL */
     int64_t timeout_s, max_attempts;                   /* 0 when absent */

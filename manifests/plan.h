@@ -27,7 +27,8 @@ struct plan_download {
 struct world {
     void *self;
     /* Dictionary of a manifest, items of a catalog. Fails with ERR_NOT_FOUND when the server says so (an
-     * included manifest: fatal; a catalog: a warning), else ERR_NET, ERR_FORMAT, … (fatal). */
+     * included manifest: fatal; a catalog: a warning), else ERR_NET, ERR_FORMAT, … (fatal), with a sentence
+     * that begins with what it is and its name. */
     bool (*manifest)(void *self, const char *name, const struct value **dict, struct err *e);
     bool (*catalog)(void *self, const char *name, const struct outline **items, struct err *e);
 

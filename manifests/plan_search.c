@@ -24,8 +24,8 @@ static bool load(struct plan_work *w, const char *name, struct err *e)
     if (!w->world->catalog(w->world->self, name, &outline, &why)) {
         if (why.kind != ERR_NOT_FOUND) {
             if (e)
-                *e = why;
-            return err_wrap(e, "catalog %s", name);
+                *e = why; /* it begins with the catalog's name */
+            return false;
         }
         plan_warn(w, "catalog %s: the server does not have it (%s); its items are missing from the decision",
                   name, why.text);

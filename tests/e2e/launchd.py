@@ -141,6 +141,106 @@ def test_crashes_are_started_again_no_more_than_once_a_minute(w):
     assert better.starts == [0, 60, 120, 180, 900, 1800, 2700], better.starts
 
 
+def test_a_technician_holds_the_lock(w):
+    """a run that takes an hour: four waits of a quarter, each 5, and not a start a minute; then the job does what is due"""
+    w.repo.simple('Slow', scripts={'preinstall': '#!/bin/sh\nread x <"$3/gate"\n'})
+    w.repo.publish('Slow')
+    day = Day(w)
+    os.mkfifo(day.mac.path('gate'))
+    p = day.mac.start('run', '--scripts', 'run')
+    lib.wait_for(lambda: os.path.exists(day.mac.path('Library/Daybreak/status.json')) and 'installing' in day.mac.states().values())
+    codes, inner = [], day.launchd.program
+
+    def start(at):
+        clock = w.clock(start=START + int(at))
+        r = day.mac(*job()['ProgramArguments'][1:], *day.extra, '--scripts', 'run', '--clock', clock.path)
+        clock.close()
+        codes.append((r.code, clock.passed // 1000))
+        return r.code, clock.passed / 1000
+    day.launchd.program = start
+    day.launchd.day(3500)
+    assert codes == [(5, 900)] * 4 and day.launchd.starts == [0, 900, 1800, 2700], (codes, day.launchd.starts)
+    with open(day.mac.path('gate'), 'w') as f:
+        f.write('\n')
+    assert p.wait(lib.DEADLINE) == 0, p.stderr.read()
+    p.stdout.close(), p.stderr.close()
+    day.launchd.program = inner
+    day.launchd.day(5000)
+    assert day.mac.status()['exit_code'] == 0 and len(day.runs) == 0, day.runs    # it was completed by the technician
+
+
+def test_the_lock_is_let_go(w):
+    """a run that waited for it goes on, and finds nothing left to do"""
+    w.repo.simple('Slow', scripts={'preinstall': '#!/bin/sh\nread x <"$3/gate"\n'})
+    w.repo.publish('Slow')
+    day = Day(w)
+    os.mkfifo(day.mac.path('gate'))
+    p = day.mac.start('run', '--scripts', 'run')
+    lib.wait_for(lambda: os.path.exists(day.mac.path('Library/Daybreak/status.json')) and 'installing' in day.mac.states().values())
+    run = day.run_id()
+
+    def letting_go(ms, watched):
+        if p.poll() is None:
+            with open(day.mac.path('gate'), 'w') as f:
+                f.write('\n')
+            p.wait(lib.DEADLINE)
+        return ms if watched == 0 else None
+    clock = w.clock(start=START + 4000, policy=letting_go)
+    expect(day.mac.run('--auto', *day.extra, '--scripts', 'run', '--clock', clock.path), 0)
+    assert p.returncode == 0 and clock.passed <= 2000 and day.run_id() == run, (p.returncode, clock.passed)
+    p.stdout.close(), p.stderr.close()
+
+
+def test_preferences_that_make_no_sense(w):
+    """the run says so, with pauses that grow, and ends as launchd likes it; the day that mends them ends well"""
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    day = Day(w)
+    place, inner = day.mac.path('Library/Managed Preferences/io.daybreak.plist'), day.launchd.program
+
+    def put(**prefs):
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        with open(place, 'wb') as f:
+            plistlib.dump(dict(prefs, SoftwareRepoURL='file://' + w.repo.path, SplayMax=0), f)
+    put(MaxAttempts='many')
+    codes = []
+
+    def start(at):
+        if at > 4000:
+            put()
+        before, clock = day.run_id(), w.clock(start=START + int(at))
+        r = day.mac(*job()['ProgramArguments'][1:], *day.extra, '--clock', clock.path, prefs=False)
+        clock.close()
+        if day.run_id() != before:
+            codes.append((int(at), day.mac.status()['exit_code'], day.mac.status()['result']))
+        return r.code, clock.passed / 1000
+    day.launchd.program = start
+    day.launchd.day(6 * 3600)
+    assert codes == [(t, 200, 'failed') for t in (0, 900, 1800, 2700)] + [(4500, 0, 'ok')], codes
+    assert len(day.launchd.starts) == 24, len(day.launchd.starts)
+    assert re.search(r'MaxAttempts', day.mac.log())
+    expect(day.mac.run('--auto', prefs=False), 0)
+
+
+def test_what_cannot_be_recorded_holds(w):
+    """its own directory is a link somewhere else: 101 each quarter of an hour, not each minute"""
+    w.repo.publish()
+    day = Day(w)
+    os.makedirs(day.mac.path('Library'))
+    os.symlink('/tmp', day.mac.path('Library/Daybreak'))
+    codes = []
+
+    def start(at):
+        clock = w.clock(start=START + int(at))
+        r = day.mac(*job()['ProgramArguments'][1:], *day.extra, '--clock', clock.path)
+        clock.close()
+        codes.append(r.code)
+        return r.code, clock.passed / 1000
+    day.launchd.program = start
+    day.launchd.day(7200)
+    assert codes == [101] * 8 and len(day.launchd.starts) == 8, (codes, day.launchd.starts)
+
+
 def test_after_success_schedule(w):
     """every RunInterval, and no more often for all the heartbeats between"""
     w.repo.simple('Alpha')

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The program as its users run it, against real servers: run.py [--program build/daybreak] [--only WORD]"""
 import argparse
+import hashlib
 import json
 import os
 import plistlib
@@ -359,7 +360,9 @@ def test_attempts_are_bounded_and_reset_forgets(w):
     with open(mac.path('tried')) as f:
         assert f.read() == 'x\n' * 4
     expect(mac('reset', 'Bda'), 1, 'did you mean Bad')
-    expect(mac.run('--force', 'Bda'), 0, "--force Bda: nothing in this Mac's plan has that name")
+    expect(mac.run('--force', 'Bda', '--scripts', 'run'), 2, '--force Bda: nothing of that name is in the plan')
+    assert json.loads(expect(mac('reset', 'Bad', '--json'), 0).out) == {'schema': 1, 'forgotten': 'Bad'}
+    assert json.loads(expect(mac('reset', '--json'), 0).out) == {'schema': 1, 'forgotten': None}
 
 
 def test_critical_item_failure_is_exit_3(w):
@@ -545,6 +548,162 @@ def test_profile_gate(w):
     assert mac.states()['VPN'] == 'success'
 
 
+PROFILE = {'PayloadType': 'Configuration', 'PayloadIdentifier': 'com.example.vpn', 'PayloadVersion': 1,
+           'PayloadUUID': '6F1C2B9A-0000-4000-8000-00000000AB01', 'PayloadDisplayName': 'VPN',
+           'PayloadContent': [{'PayloadType': 'com.apple.vpn.managed', 'PayloadIdentifier': 'com.example.vpn.1',
+                               'PayloadUUID': '6F1C2B9A-0000-4000-8000-00000000AB02', 'PayloadVersion': 1}]}
+
+
+def profile_item(w, name='VPN', only_mdm=False, **keys):
+    p = dict(PROFILE)
+    if only_mdm:
+        p['PayloadContent'] = [dict(PROFILE['PayloadContent'][0], PayloadType='com.apple.servicemanagement')]
+    data = plistlib.dumps(p)
+    with open(w.repo.path + '/pkgs/%s.mobileconfig' % name, 'wb') as f:
+        f.write(data)
+    w.repo.item(name, installer_type='profile', installer_item_location=name + '.mobileconfig', installer_item_size=2,
+                installer_item_hash=hashlib.sha256(data).hexdigest(), PayloadIdentifier='com.example.vpn',
+                installs=[{'type': 'file', 'path': '/Library/Managed Preferences/com.example.vpn.plist'}], **keys)
+
+
+def present(mac, *identifiers):
+    full = mac.path('Library/Daybreak/profiles.plist')
+    with open(full + '.new', 'wb') as f:
+        plistlib.dump({'_computerlevel': [{'ProfileIdentifier': i} for i in identifiers]}, f)
+    os.rename(full + '.new', full)
+    effect = lib.program(mac.path('Library/Managed Preferences/com.example.vpn.plist'), '')  # what an item's evidence looks at
+    if 'com.example.vpn' not in identifiers:
+        os.unlink(effect)
+
+
+def waiting(w, mac, at, *extra):
+    """An automatic run in virtual time, in which things happen; the seconds it took."""
+    left = sorted(at.items())
+
+    def policy(ms, watched):
+        while left and left[0][0] * 1000 <= clock.passed:
+            left.pop(0)[1]()
+        return ms if watched == 0 else None
+    mac.prefs.update(SplayMax=0)
+    clock = w.clock(policy=policy)
+    r = mac.run('--auto', '--clock', clock.path, *extra)
+    return r, clock.passed // 1000
+
+
+def test_items_wait_for_profiles_without_holding_up_others(w):
+    """two profiles, one late; what stands on an item that waits waits too; the others do not"""
+    profile_item(w)
+    w.repo.simple('Gated', daybreak={'profiles': ['com.example.wifi']})
+    w.repo.simple('Above', requires=['VPN'])
+    w.repo.simple('Other')
+    w.repo.publish('VPN', 'Gated', 'Above', 'Other')
+    mac = w.mac()
+    seen = []
+
+    def look():
+        s = mac.status()
+        seen.append((mac.states(), s['state'], s['waiting_for']))
+    r, passed = waiting(w, mac, {60: look, 100: lambda: present(mac, 'com.example.vpn'), 120: look,
+                                 300: lambda: present(mac, 'com.example.vpn', 'com.example.wifi')})
+    expect(r, 0)
+    assert seen[0] == ({'VPN': 'waiting', 'Gated': 'waiting', 'Above': 'pending', 'Other': 'success'}, 'waiting',
+                       'configuration profile com.example.vpn'), seen
+    assert seen[1] == ({'VPN': 'success', 'Gated': 'waiting', 'Above': 'success', 'Other': 'success'}, 'waiting',
+                       'configuration profile com.example.wifi'), seen
+    assert set(mac.states().values()) == {'success'} and mac.status()['exit_code'] == 0 and 300 <= passed < 310, passed
+
+
+def test_a_profile_that_does_not_come(w):
+    """ten minutes, then deferred (4), run after run, and no attempt is counted; critical: failed (3)"""
+    profile_item(w)
+    w.repo.simple('Above', requires=['VPN'])
+    w.repo.publish('VPN', 'Above')
+    mac = w.mac()
+    r, passed = waiting(w, mac, {})
+    expect(r, 0)
+    assert mac.states() == {'VPN': 'deferred', 'Above': 'deferred'} and mac.status()['exit_code'] == 4 and 600 <= passed < 610, passed
+    for _ in range(4):
+        expect(mac.run(), 4, 'profile com.example.vpn')   # a technician is told at once
+        assert mac.item('VPN')['attempt'] == 1, mac.item('VPN')
+    present(mac, 'com.example.vpn')
+    expect(mac.run(), 0)
+    w.repo.items[0]['daybreak'] = {'critical': True}
+    w.repo.publish()
+    present(mac)
+    expect(mac.run(), 3)
+    assert mac.failure('VPN')['cause'] == 'profile'
+
+
+def test_profile_forward(w):
+    """the administrator's server is asked, once a run, and waited for; one that fails is a warning"""
+    profile_item(w)
+    w.repo.publish('VPN')
+    server = w.liar({'/push': lib.answer(202), '/broken': lib.answer(500)})
+    mac = w.mac()
+    mac.prefs['ProfileForwardURL'] = server.url + '/push?token=secret-word'
+    r, passed = waiting(w, mac, {60: lambda: present(mac, 'com.example.vpn')})
+    expect(r, 0)
+    ((path, headers, body),) = server.posts
+    assert path == '/push?token=secret-word' and headers['Content-Type'] == 'application/json'
+    assert json.loads(body) == {'schema': 1, 'identifier': 'com.example.vpn', 'uuid': PROFILE['PayloadUUID'],
+                                'serial_number': 'C02TEST', 'hardware_uuid': 'C02TEST'}, body
+    assert mac.states() == {'VPN': 'success'} and 'MDM was asked for it' in lib.read(mac.path('private/var/log/daybreak/events.jsonl'))
+    assert 'secret-word' not in mac.log()
+    present(mac)
+    mac.prefs['ProfileForwardURL'] = server.url + '/broken'
+    expect(mac.run(), 4, 'could not be asked')
+    assert expect(mac('config'), 0).out.count('ProfileForwardURL') == 1
+
+
+def test_profile_for_approval(w):
+    """a person at the desktop is shown it, once; never what MDM alone may install"""
+    profile_item(w, daybreak={'user_approval': True})
+    w.repo.publish('VPN')
+    mac, tools = w.mac(), w.tools()
+    opened = lib.program(tools.path + '/open', 'echo "open $*" >>"${0%/*}/calls"\n')
+    tools.console('ada')
+    r, passed = waiting(w, mac, {60: lambda: present(mac, 'com.example.vpn')}, '--tools', tools.path)
+    expect(r, 0)
+    copy = mac.path('Library/Daybreak/profiles/vpn.mobileconfig')
+    assert [c for c in tools.calls() if c.startswith('open')] == ['open -b com.apple.systempreferences ' + copy], tools.calls()
+    assert plistlib.loads(open(copy, 'rb').read()) == PROFILE and os.stat(copy).st_mode & 0o777 == 0o644 and opened
+    assert 'sudo ada' in tools.calls() and mac.states() == {'VPN': 'success'}
+    tools.put('calls', None)
+    w.repo.items.clear()
+    profile_item(w, only_mdm=True, daybreak={'user_approval': True})
+    w.repo.publish('VPN')
+    present(mac)
+    expect(mac.run('--tools', tools.path), 4, 'only MDM may install its payload com.apple.servicemanagement')
+    assert not [c for c in tools.calls() if c.startswith('open')], tools.calls()
+
+
+def test_explain_profile(w):
+    """which profile brings which domain, in all three ways to write one; and what of it counts"""
+    mac = w.mac()
+    r = expect(mac('config', '--explain-profile', prefs=False), 0, 'io.daybreak, managed: nothing that counts', 'none of the 0 profiles')
+    for name, d in {'io.daybreak': {'SplayMax': 3}, 'ManagedInstalls': {'SoftwareRepoURL': 'file:///r', 'ClientIdentifier': 'x'}}.items():
+        path = mac.path('Library/Managed Preferences/%s.plist' % name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, 'wb') as f:
+            plistlib.dump(d, f)
+    old = {'PayloadType': 'com.apple.ManagedClient.preferences'}
+    profiles = [{'ProfileIdentifier': 'a', 'ProfileDisplayName': 'A', 'ProfileItems': [{'PayloadType': 'io.daybreak'}]},
+                {'ProfileIdentifier': 'b', 'ProfileItems': [dict(old, PayloadContent={'ManagedInstalls': {}})]},
+                {'ProfileIdentifier': 'c', 'ProfileItems': [dict(old, PayloadContent={
+                    'PayloadContentManagedPreferences': {'ManagedInstalls': {}, 'io.daybreak': {}}})]},
+                {'ProfileIdentifier': 'd', 'ProfileItems': [{'PayloadType': 'com.apple.wifi.managed'}]}]
+    os.makedirs(mac.path('Library/Daybreak'))
+    with open(mac.path('Library/Daybreak/profiles.plist'), 'wb') as f:
+        plistlib.dump({'_computerlevel': profiles}, f)
+    r = json.loads(expect(mac('config', '--explain-profile', '--json', prefs=False), 0).out)
+    assert [(p['identifier'], p['domains']) for p in r['profiles']] == [
+        ('a', ['io.daybreak']), ('b', ['ManagedInstalls']), ('c', ['io.daybreak', 'ManagedInstalls'])], r
+    assert r['managed'] == [{'domain': 'io.daybreak', 'keys': ['SplayMax']},
+                            {'domain': 'ManagedInstalls', 'keys': ['ClientIdentifier', 'SoftwareRepoURL']}] and r['profiles_present'] == 4
+    expect(mac('config', '--explain-profile', prefs=False), 0, r'profile a \(A\), installed', 'ManagedInstalls, managed: ClientIdentifier, Soft')
+    expect(mac('status', '--explain-profile'), 200)
+
+
 # --- bad input, each kind: the documented exit code and one sentence ------------------------------------------
 
 def test_bad_missing_manifest(w):
@@ -622,7 +781,24 @@ def test_bad_catalog_is_no_plist(w):
     w.repo.publish('Alpha')
     with open(w.repo.path + '/catalogs/production', 'w') as f:
         f.write('not a plist')
-    expect(w.mac().run(), 8, 'catalog production')
+    r = expect(w.mac().run(), 8, 'catalog production: not a property list')
+    assert 'catalog production: catalog' not in r.err, r
+
+
+def test_what_is_assumed_is_said_once(w):
+    """without facts the Mac is assumed; an ordinary user gives no file to others: a line each"""
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac = w.mac()
+    r = expect(mac.run(facts=False), 0, 'has no system: the Mac is taken for macOS')
+    assert r.err.count('taken for macOS') == 1 and 'only root' not in r.err, r
+    if os.getuid() == 0:
+        os.chmod(w.folder, 0o777)
+        subprocess.run(['chmod', '-R', 'a+rX', w.repo.path], check=True)
+        other = shutil.copy(w.program, w.folder + '/program')
+        r = subprocess.run([other, 'run', '--root', w.folder + '/theirs', '--repo', 'file://' + w.repo.path], user=65534,
+                           group=65534, capture_output=True, text=True)
+        assert r.returncode == 0 and r.stderr.count('only root can give files to others') == 1, r
 
 
 def test_bad_included_manifest_missing(w):
@@ -891,7 +1067,6 @@ def test_auto_records_its_code_and_exits_0(w):
     assert mac.report()['RunType'] == 'checkandinstallatstartup'      # until the plan was once done
 
 
-LOCKED = ('Library/Daybreak/lock', 'Library/Daybreak/holder', 'Library/Daybreak/journal')
 
 
 def test_auto_after_success_ends_at_once(w):
@@ -901,9 +1076,9 @@ def test_auto_after_success_ends_at_once(w):
     server = w.nginx()
     mac = w.mac(server.url)
     expect(mac.run('--auto'), 0)
-    before, asked = lib.snapshot(mac.root, LOCKED), len(server.requests())
+    before, asked = lib.snapshot(mac.root), len(server.requests())
     r = expect(mac.run('--auto'), 0)
-    assert lib.snapshot(mac.root, LOCKED) == before
+    assert lib.snapshot(mac.root) == before
     assert len(server.requests()) == asked and not r.out, r
     mac.prefs.update(AfterSuccess='schedule', RunInterval=3600)
     for seconds, runs in ((600, False), (3700, True)):
@@ -992,7 +1167,7 @@ def test_stop_finishes_the_step_in_hand(w):
     mac = w.mac()
     p = mac.start('run', '--scripts', 'run')
     wait_for(lambda: os.path.exists(mac.path('started')))
-    expect(mac('stop'), 0)
+    assert json.loads(expect(mac('stop', '--json'), 0).out) == {'schema': 1, 'stopping': p.pid}
     open(mac.path('go'), 'w').close()
     p.communicate(timeout=lib.DEADLINE)
     assert p.returncode == 143, p.returncode

@@ -209,7 +209,7 @@ static void the_lock_excludes_others(void **state)
     pid_t child = fork();
     if (child == 0) {
         int fd = lock_take(dir, &h, &e);
-        if (fd < 0 || write(ready[1], "x", 1) != 1) {
+        if (fd < 0 || !lock_tell(dir, &e) || write(ready[1], "x", 1) != 1) {
             _exit(1);
         }
         for (;;) {

@@ -129,6 +129,39 @@ static void without_a_file_the_terminal_gets_it(void **state)
     buf_release(&b);
 }
 
+static struct buf copied; /* what the system's log would get */
+
+static void on_copy(enum log_level level, const char *line)
+{
+    assert_true(buf_printf(&copied, "%d|%s\n", (int)level, line));
+}
+
+static void the_system_log_gets_what_the_file_gets(void **state)
+{
+    (void)state;
+    struct buf b;
+    fresh(&b);
+    buf_init(&copied, LIMIT_MB);
+    log_copy(on_copy);
+    log_secret("hunter-two");
+    log_info("with a password: hunter-two %%s");
+    log_item("fire\nfox");
+    log_warn("broken");
+    log_debug("too fine");
+    log_levels(LOG_LEVEL_DEBUG, LOG_LEVEL_ERROR);
+    log_debug("fine");
+    log_close();
+    log_error("before there is a file, too");
+    log_copy(NULL);
+    log_error("no more");
+    assert_string_equal(buf_str(&copied), "2|INFO  with a password: ••• %s\n1|WARN  [fire\\nfox] broken\n"
+                                          "3|DEBUG [fire\\nfox] fine\n"
+                                          "0|ERROR [fire\\nfox] before there is a file, too\n");
+    log_syslog(LOG_LEVEL_DEBUG, "daybreak's unit test, 100%");
+    buf_release(&copied);
+    buf_release(&b);
+}
+
 static void control_bytes_are_escaped(void **state)
 {
     (void)state;
@@ -254,6 +287,7 @@ int main(void)
         cmocka_unit_test(a_line_has_time_level_item_and_sentence),
         cmocka_unit_test(levels_choose_where),
         cmocka_unit_test(without_a_file_the_terminal_gets_it),
+        cmocka_unit_test(the_system_log_gets_what_the_file_gets),
         cmocka_unit_test(control_bytes_are_escaped),
         cmocka_unit_test(long_lines_are_cut),
         cmocka_unit_test(secrets_do_not_get_through),

@@ -98,6 +98,10 @@ static void munki_flags(void **state)
     assert_true(parse("-a"));
     assert_string_equal(o.command, "run");
     assert_true(o.automatic);
+    assert_true(parse("--manualcheck -m"));
+    assert_true(o.checkonly && !o.installonly);
+    assert_true(parse("--installwithnologout --munkistatusoutput"));
+    assert_true(o.installonly && !o.checkonly);
     assert_true(parse("--id x --installonly --munkipkgsonly"));
     assert_true(o.installonly);
     assert_true(parse("--show-config"));

@@ -211,7 +211,7 @@ static bool world_catalog(void *self, const char *name, const struct outline **i
     if (array)
         return (*items = items_of(s, array, e)) != NULL;
     if (strcmp(name, "broken") == 0)
-        return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "HTML instead of a property list");
+        return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "catalog %s: HTML instead of a property list", name);
     return err_set(e, ERR_NOT_FOUND, CAUSE_HTTP_4XX, "GET catalogs/%s: HTTP 404", name);
 }
 
