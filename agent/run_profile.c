@@ -68,8 +68,8 @@ static const char *shown_copy(struct run *r, const struct run_row *row, int file
     struct buf b;
     buf_init(&b, LIMIT_PROFILE);
     int dir = files_dir(s->target.state, SHOWN, true, 0755, e);
-    bool ok = dir >= 0 && lseek(file, 0, SEEK_SET) == 0 && files_read_fd(file, &b, e) &&
-              files_replace(dir, name, b.data, b.len, 0644, FILES_LAZY, e);
+    bool ok = dir >= 0 && (lseek(file, 0, SEEK_SET) == 0 || err_sys(e, "seek")) &&
+              files_read_fd(file, &b, e) && files_replace(dir, name, b.data, b.len, 0644, FILES_LAZY, e);
     if (dir >= 0)
         close(dir);
     buf_release(&b);
