@@ -143,13 +143,13 @@ struct outline *outline_restore(struct arena *a, const void *p, size_t n, const 
 {
     struct outline o = {.bytes = p, .len = n};
     struct head said;
-    size_t left = saved_len - sizeof said;
     if (n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) {
         o.bytes += 3;
         o.len -= 3;
     }
     if (saved_len < sizeof said)
         return NULL;
+    const size_t left = saved_len - sizeof said;
     memcpy(&said, saved, sizeof said);
     const struct head ours = head_of(o.len, said.count, said.briefs);
     if (memcmp(&said, &ours, sizeof said) != 0 || said.count > left / sizeof *o.items ||

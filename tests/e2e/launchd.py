@@ -141,14 +141,20 @@ def test_crashes_are_started_again_no_more_than_once_a_minute(w):
     assert better.starts == [0, 60, 120, 180, 900, 1800, 2700], better.starts
 
 
-def test_a_technician_holds_the_lock(w):
-    """a run that takes an hour: four waits of a quarter, each 5, and not a start a minute; then the job does what is due"""
+def held_by_a_technician(w):
+    """A day, and a technician's run in it that installs until something is written to the gate."""
     w.repo.simple('Slow', scripts={'preinstall': '#!/bin/sh\nread x <"$3/gate"\n'})
     w.repo.publish('Slow')
     day = Day(w)
     os.mkfifo(day.mac.path('gate'))
     p = day.mac.start('run', '--scripts', 'run')
     lib.wait_for(lambda: os.path.exists(day.mac.path('Library/Daybreak/status.json')) and 'installing' in day.mac.states().values())
+    return day, p
+
+
+def test_a_technician_holds_the_lock(w):
+    """a run that takes an hour: four waits of a quarter, each 5, and not a start a minute; then the job does what is due"""
+    day, p = held_by_a_technician(w)
     codes, inner = [], day.launchd.program
 
     def start(at):
@@ -171,12 +177,7 @@ def test_a_technician_holds_the_lock(w):
 
 def test_the_lock_is_let_go(w):
     """a run that waited for it goes on, and finds nothing left to do"""
-    w.repo.simple('Slow', scripts={'preinstall': '#!/bin/sh\nread x <"$3/gate"\n'})
-    w.repo.publish('Slow')
-    day = Day(w)
-    os.mkfifo(day.mac.path('gate'))
-    p = day.mac.start('run', '--scripts', 'run')
-    lib.wait_for(lambda: os.path.exists(day.mac.path('Library/Daybreak/status.json')) and 'installing' in day.mac.states().values())
+    day, p = held_by_a_technician(w)
     run = day.run_id()
 
     def letting_go(ms, watched):
