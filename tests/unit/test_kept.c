@@ -1,6 +1,7 @@
 /* kept: what is believed without being read, what is read first, and what is made anew. */
 #include "agent/kept.h"
 #include "core/crypto.h"
+#include "core/os.h"
 #include "ground.h"
 
 #define DIR     "root/Library/Daybreak/catalogs/"
@@ -45,7 +46,7 @@ static bool take(void)
 }
 
 /* Whoever hashes the file finds that it is not what was noted. */
-static void note_a_wrong_digest(void)
+static void note_a_wrong_digest(bool other_boot)
 {
     struct validators *v = validators_open(target.catalogs);
     struct fetch_validator known;
@@ -53,7 +54,11 @@ static void note_a_wrong_digest(void)
     char word[VALIDATORS_WORD];
     assert_true(validators_get(v, "p", &known, sum));
     snprintf(word, sizeof word, "%s", validators_proved(v, "p"));
-    sum[0] ^= 1;
+    sum[0]++; /* and again, still a wrong one */
+    char boot[OS_BOOT_MAX];
+    os_boot(boot);
+    assert_true(boot[0] != '\0' && text_starts(word, boot));
+    word[0] = other_boot ? '?' : word[0];
     validators_set(v, "p", &known, sum);
     assert_string_equal(validators_proved(v, "p"), ""); /* of a digest that is no longer noted */
     validators_prove(v, "p", word);
@@ -70,9 +75,12 @@ static void an_untouched_file_is_read_once(void **state)
     assert_int_equal(file.len, strlen(CATALOG));
     assert_string_equal(file.validator.etag, "\"a\"");
     again(true);
-    note_a_wrong_digest();
+    note_a_wrong_digest(false);
     again(true);
     assert_true(take()); /* the same file: nobody reads it */
+    note_a_wrong_digest(true);
+    again(true);
+    assert_false(take()); /* of another boot: it is read */
     again(false);
     ground_put(DIR "p", CATALOG); /* the same bytes in another file */
     assert_false(take());
@@ -88,7 +96,7 @@ static void what_was_touched_is_read(void **state)
     ground_put(DIR "p", CATALOG);
     assert_true(take());
     again(true);
-    note_a_wrong_digest();
+    note_a_wrong_digest(false);
     again(true);
     assert_true(take()); /* it was noted anew */
     ground_put(DIR "p", OTHER);
@@ -112,7 +120,7 @@ static void nothing_is_noted_where_nothing_may_be(void **state)
     again(false);
     assert_true(take());
     again(true);
-    note_a_wrong_digest();
+    note_a_wrong_digest(false);
     again(true);
     assert_false(take()); /* the word is that of the file before */
 }
