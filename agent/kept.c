@@ -66,15 +66,22 @@ bool kept_take(struct kept *k, const char *name, size_t max, struct kept_file *o
     *out = (struct kept_file){.bytes = NULL};
     if (!validators_get(k->known, name, &out->validator, out->sum))
         return false;
-    out->bytes = files_map(k->dir, name, max, &st, &why);
+    out->bytes = files_map(k->dir, name, max, &st, &out->fd, &why);
     if (out->bytes == NULL)
         return false;
     out->len = (size_t)st.st_size;
     if (prove(k, name, out, &st))
         return true;
-    files_unmap(out->bytes, out->len);
-    *out = (struct kept_file){.bytes = NULL};
+    kept_drop(out);
     return false;
+}
+
+void kept_drop(struct kept_file *file)
+{
+    files_unmap(file->bytes, file->len);
+    if (file->bytes != NULL)
+        close(file->fd);
+    *file = (struct kept_file){.bytes = NULL};
 }
 
 bool kept_put(struct kept *k, const char *name, const void *p, size_t n, const struct fetch_validator *v,
@@ -111,21 +118,48 @@ static void keep(struct kept *k, const char *name, const struct outline *o, cons
     buf_release(&saved);
 }
 
+struct place { /* of a catalog's bytes */
+    const char *p;
+    int fd;
+};
+
+static bool read_place(void *ctx, size_t at, void *to, size_t n, struct err *e)
+{
+    const struct place *from = ctx;
+    if (from->fd >= 0)
+        return files_read_at(from->fd, (off_t)at, to, n, e);
+    memcpy(to, from->p + at, n);
+    return true;
+}
+
+/* What was kept is read into memory and not mapped: all of it is looked at, and so it costs a third. */
+static struct outline *restore(struct arena *a, const struct kept_file *kept, const struct place *from,
+                               size_t n)
+{
+    struct err why;
+    void *saved = arena_alloc(a, kept->len);
+    struct place *place = arena_alloc(a, sizeof *place);
+    *place = *from;
+    return files_read_at(kept->fd, 0, saved, kept->len, &why)
+               ? outline_restore(a, n, read_place, place, saved, kept->len)
+               : NULL;
+}
+
 struct outline *kept_outline(struct kept *k, struct arena *a, const char *name, const void *p, size_t n,
-                             const unsigned char sum[32], struct kept_file *kept, struct err *e)
+                             int fd, const unsigned char sum[32], struct err *e)
 {
     const char *path = arena_printf(a, "%s/%s", KEPT_OUTLINES, name);
     struct fetch_validator of = {.length = (int64_t)n};
+    struct kept_file kept;
     struct outline *o = NULL;
     text_hex(of.etag, sum, 32);
-    if (kept_take(k, path, OUTLINE_MAX, kept)) {
-        if (strcmp(kept->validator.etag, of.etag) == 0)
-            o = outline_restore(a, p, n, kept->bytes, kept->len);
-        if (o != NULL)
-            return o;
-        files_unmap(kept->bytes, kept->len);
-        *kept = (struct kept_file){.bytes = NULL};
+    if (kept_take(k, path, OUTLINE_MAX, &kept)) {
+        if (strcmp(kept.validator.etag, of.etag) == 0)
+            o = restore(a, &kept, &(struct place){.p = p, .fd = fd}, n);
+        kept_drop(&kept);
     }
+    if (o != NULL)
+        return o;
     os_populate((uintptr_t)p, n, false);
     o = outline_decode(a, p, n, e);
     if (o != NULL && k->writes && k->dir >= 0)

@@ -19,24 +19,26 @@ struct kept;
 struct kept *kept_open(int dir, bool writes);
 void kept_free(struct kept *k); /* notes what has changed. NULL is fine */
 
-struct kept_file {
-    const char *bytes; /* files_unmap */
+struct kept_file {     /* zeroed, or kept_drop it */
+    const char *bytes; /* mapped; NULL: there is no file */
     size_t len;
+    int fd; /* the same file, open */
     struct fetch_validator validator;
     unsigned char sum[32];
 };
 
 /* The file of that name. False: there is none that is proved. */
 bool kept_take(struct kept *k, const char *name, size_t max, struct kept_file *out);
+void kept_drop(struct kept_file *file); /* zeroes it */
 /* These bytes, with that digest, are the file of that name now. */
 CHECKED bool kept_put(struct kept *k, const char *name, const void *p, size_t n,
                       const struct fetch_validator *v, const unsigned char sum[32], struct err *e);
 /* A file of that name is gone. */
 void kept_forget(struct kept *k, const char *name);
 
-/* The outline of the catalog of that name, whose bytes p have the digest sum: the one that is kept, if there
- * is one of just these bytes; else it is made, and kept. Errors as of outline_decode. p must live as long as
- * a; *kept is what the outline looks into beside: files_unmap it (and its length) when a is freed. */
+/* The outline of the catalog of that name, whose n bytes p have the digest sum: the one that is kept, if
+ * there is one of just these bytes; else it is made, and kept. Errors as of outline_decode. fd: the file of
+ * the same bytes, from which items are then read; below 0: there is none. Both must live as long as a. */
 struct outline *kept_outline(struct kept *k, struct arena *a, const char *name, const void *p, size_t n,
-                             const unsigned char sum[32], struct kept_file *kept, struct err *e);
+                             int fd, const unsigned char sum[32], struct err *e);
 #endif

@@ -37,8 +37,7 @@ struct answer { /* what became of one name */
     const struct value *dict;    /* of a manifest; NULL: why */
     const struct outline *items; /* of a catalog; NULL: why */
     struct buf body;             /* what came, or … */
-    struct kept_file cached;     /* … what was kept: items look into it, … */
-    struct kept_file outline;    /* … and into this */
+    struct kept_file cached;     /* … what was kept: items look into it */
     struct err why;
 };
 
@@ -151,9 +150,7 @@ struct repo *repo_open(struct arena *a, struct loop *l, const struct options *o,
 /* The bytes of an answer, once nobody looks into them. */
 static void drop(struct answer *a)
 {
-    files_unmap(a->cached.bytes, a->cached.len);
-    files_unmap(a->outline.bytes, a->outline.len);
-    a->cached.bytes = a->outline.bytes = NULL;
+    kept_drop(&a->cached);
     buf_release(&a->body);
 }
 
@@ -231,12 +228,12 @@ static int folder(const struct repo *r, enum kind kind)
     return kind == MANIFEST ? r->target->manifests : r->target->catalogs;
 }
 
-/* sum: the digest of the bytes, or NULL. */
-static bool decode(struct repo *r, struct answer *a, const char *p, size_t n, const unsigned char *sum,
-                   struct err *e)
+/* fd: the file that p stands in, or below 0. sum: the digest of the bytes, or NULL. */
+static bool decode(struct repo *r, struct answer *a, const char *p, size_t n, int fd,
+                   const unsigned char *sum, struct err *e)
 {
     if (a->kind == CATALOG) {
-        a->items = sum != NULL ? kept_outline(r->kept[CATALOG], r->a, a->name, p, n, sum, &a->outline, e)
+        a->items = sum != NULL ? kept_outline(r->kept[CATALOG], r->a, a->name, p, n, fd, sum, e)
                                : outline_decode(r->a, p, n, e);
     } else {
         const struct value *v = props_decode(r->a, p, n, e);
@@ -301,11 +298,10 @@ static bool fetch_one(struct repo *r, struct answer *a, struct err *e)
         return false;
     if (w.answer == FETCH_UNCHANGED) {
         sink_abort(to);
-        return decode(r, a, a->cached.bytes, a->cached.len, a->cached.sum, e);
+        return decode(r, a, a->cached.bytes, a->cached.len, a->cached.fd, a->cached.sum, e);
     }
-    files_unmap(a->cached.bytes, a->cached.len);
-    a->cached.bytes = NULL;
-    if (!sink_commit(to, sum, e) || !decode(r, a, buf_str(&a->body), a->body.len, sum, e))
+    kept_drop(&a->cached);
+    if (!sink_commit(to, sum, e) || !decode(r, a, buf_str(&a->body), a->body.len, -1, sum, e))
         return false;
     if (!kept_put(kept, a->name, buf_str(&a->body), a->body.len, &w.validator, sum, &why))
         log_warn("%s %s is not kept: %s", kinds[a->kind].word, a->name, why.text);
@@ -317,10 +313,10 @@ static bool read_one(struct repo *r, struct answer *a, struct err *e)
     struct stat st;
     if (folder(r, a->kind) < 0)
         return err_set(e, ERR_NOT_FOUND, CAUSE_NONE, "not in the cache");
-    a->cached.bytes = files_map(folder(r, a->kind), a->name, kinds[a->kind].max, &st, e);
+    a->cached.bytes = files_map(folder(r, a->kind), a->name, kinds[a->kind].max, &st, &a->cached.fd, e);
     if (a->cached.bytes != NULL) {
         a->cached.len = (size_t)st.st_size;
-        return decode(r, a, a->cached.bytes, a->cached.len, NULL, e);
+        return decode(r, a, a->cached.bytes, a->cached.len, a->cached.fd, NULL, e);
     }
     if (e->kind == ERR_NOT_FOUND)
         err_set(e, ERR_NOT_FOUND, CAUSE_NONE, "not in the cache");

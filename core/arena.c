@@ -2,8 +2,9 @@
  *
  * Blocks form a list; the first one is the only one that still has room. A block's bytes are zero until they
  * are handed out, because block_new made them so and nothing is handed out twice. What is large beside the
- * block in use gets a block of its own, put behind it, so that its room is not lost.
- * Under the address sanitizer every allocation is such a block: one byte too many is then found. */
+ * block in use gets a block of its own, put behind it, so that its room is not lost. An arena that has
+ * outgrown small blocks goes on in large pages: the first touch of each page is what its memory costs. Under
+ * the address sanitizer every allocation is such a block: one byte too many is then found. */
 #include "core/arena.h"
 #include "core/os.h"
 #include <stdint.h>
@@ -21,8 +22,7 @@
 #endif
 
 #define BLOCK_FIRST ((size_t)4096)
-#define BLOCK_MAX   ((size_t)256 * 1024)
-#define POPULATED   ((size_t)64 * 1024) /* a block of that size will be used, most of it */
+#define BLOCK_SMALL ((size_t)256 * 1024) /* from the heap; a larger one is made of pages */
 
 struct block {
     struct block *next;
@@ -62,19 +62,28 @@ void *arena_heap(void *old, size_t size)
     return p;
 }
 
+static bool of_pages(size_t size)
+{
+    return size > BLOCK_SMALL && !EVERY_ONE_ALONE;
+}
+
 static struct block *block_new(size_t size)
 {
-    if (size > SIZE_MAX - sizeof(struct block))
+    if (size > SIZE_MAX / 2)
         exhausted();
-    struct block *b = size < POPULATED ? calloc(1, sizeof *b + size) : malloc(sizeof *b + size);
+    struct block *b = of_pages(size) ? os_pages(sizeof *b + size) : calloc(1, sizeof *b + size);
     if (!b)
         exhausted();
-    if (size >= POPULATED) {
-        os_populate((uintptr_t)b, sizeof *b + size, true);
-        memset(b, 0, sizeof *b + size);
-    }
     b->size = size;
     return b;
+}
+
+static void block_free(struct block *b)
+{
+    if (of_pages(b->size))
+        os_pages_free(b, sizeof *b + b->size);
+    else
+        free(b);
 }
 
 struct arena *arena_open(void)
@@ -90,7 +99,7 @@ void arena_free(struct arena *a)
         return;
     for (struct block *b = a->blocks, *next; b; b = next) {
         next = b->next;
-        free(b);
+        block_free(b);
     }
     free(a);
 }
@@ -122,8 +131,7 @@ void *arena_alloc(struct arena *a, size_t size)
     b->next = a->blocks;
     b->used = rounded;
     a->blocks = b;
-    if (a->next_size < BLOCK_MAX)
-        a->next_size *= 2;
+    a->next_size = a->next_size < BLOCK_SMALL ? 2 * a->next_size : OS_LARGE_PAGE - sizeof *b;
     return b->data;
 }
 

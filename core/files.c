@@ -102,7 +102,25 @@ bool files_read(int dir, const char *path, struct buf *out, struct err *e)
     return ok;
 }
 
-const char *files_map(int dir, const char *path, size_t max, struct stat *st, struct err *e)
+bool files_read_at(int fd, off_t at, void *to, size_t n, struct err *e)
+{
+    char *p = to;
+    while (n > 0) {
+        ssize_t some = pread(fd, p, n, at);
+        if (some < 0 && errno == EINTR)
+            continue;
+        if (some < 0)
+            return err_sys(e, "cannot read");
+        if (some == 0)
+            return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "the file is shorter than it was");
+        p += some;
+        at += some;
+        n -= (size_t)some;
+    }
+    return true;
+}
+
+const char *files_map(int dir, const char *path, size_t max, struct stat *st, int *keep, struct err *e)
 {
     void *p = MAP_FAILED;
     int fd = files_open(dir, path, e);
@@ -116,7 +134,10 @@ const char *files_map(int dir, const char *path, size_t max, struct stat *st, st
         p = NULL;
     else if ((p = mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
         err_sys(e, "%s", path);
-    close(fd);
+    if (keep != NULL && p != MAP_FAILED)
+        *keep = fd;
+    else
+        close(fd);
     return p == MAP_FAILED ? NULL : p == NULL ? "" : p;
 }
 

@@ -170,6 +170,17 @@ bool os_xattr_set(int fd, const char *name, const void *p, size_t len, struct er
     return fsetxattr(fd, name, p, len, 0, 0) == 0 || err_sys(e, "attribute %s", name);
 }
 
+void *os_pages(size_t n) /* there are pages of 16 KB on Apple silicon, and no larger ones to be had */
+{
+    return calloc(1, n);
+}
+
+void os_pages_free(void *p, size_t n)
+{
+    (void)n;
+    free(p);
+}
+
 void os_populate(uintptr_t at, size_t n, bool write)
 {
     (void)at; /* there is no such call, and pages are larger */

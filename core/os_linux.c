@@ -179,6 +179,37 @@ bool os_xattr_set(int fd, const char *name, const void *p, size_t len, struct er
     return fsetxattr(fd, full, p, len, 0) == 0 || err_sys(e, "attribute %s", name);
 }
 
+/* What is left beyond the last large page fills one of its own, or is so little that small ones do. */
+static size_t whole_pages(size_t n)
+{
+    const size_t left = n % OS_LARGE_PAGE, page = (size_t)sysconf(_SC_PAGESIZE);
+    return left > OS_LARGE_PAGE / 4 ? n - left + OS_LARGE_PAGE : (n + page - 1) / page * page;
+}
+
+/* A large page begins at a multiple of its size: one more is asked for, and what is too much given back. */
+void *os_pages(size_t n)
+{
+    if (n > SIZE_MAX - 2 * OS_LARGE_PAGE)
+        return NULL;
+    const size_t want = whole_pages(n);
+    char *p = mmap(NULL, want + OS_LARGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    const size_t before = (OS_LARGE_PAGE - (uintptr_t)p % OS_LARGE_PAGE) % OS_LARGE_PAGE;
+    if (before > 0)
+        munmap(p, before);
+    munmap(p + before + want, OS_LARGE_PAGE - before);
+    p += before;
+    (void)madvise(p, want / OS_LARGE_PAGE * OS_LARGE_PAGE,
+                  MADV_HUGEPAGE); /* a kernel without gives small ones */
+    return p;
+}
+
+void os_pages_free(void *p, size_t n)
+{
+    munmap(p, whole_pages(n));
+}
+
 void os_populate(uintptr_t at, size_t n, bool write)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);

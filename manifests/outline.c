@@ -1,5 +1,5 @@
 /* Spans are offsets into the bytes, which were checked once by prescan_items: what is decoded later out of a
- * span cannot fail, but for the limits of one item. */
+ * span cannot fail, but for the limits of one item, and a file that cannot be read. */
 #include "manifests/outline.h"
 #include "core/limits.h"
 #include "manifests/plain.h"
@@ -10,14 +10,21 @@
 #define END    "</string>"
 
 struct outline {
-    const char *bytes; /* NULL: array has it all; behind a byte order mark */
-    size_t len;
+    const struct value *array; /* it has all; NULL: */
+    const char *bytes;         /* behind a byte order mark; NULL: they are read */
+    size_t len, mark;          /* without the mark, and the mark's */
+    outline_read_fn *read;
+    void *ctx;
     const struct prescan_item *items;
     const char
         *briefs; /* what the spans of items' values are offsets into: bytes, or what was saved of them */
-    const struct value *array;
     size_t count;
 };
+
+static size_t mark_of(const char *p, size_t n)
+{
+    return n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
 
 static bool need_array(const char *found, struct err *e)
 {
@@ -45,7 +52,8 @@ static const char *root_name(const char *element)
 
 struct outline *outline_decode(struct arena *a, const void *p, size_t n, struct err *e)
 {
-    const char *bytes = p;
+    const size_t mark = n > LIMIT_CATALOG ? 0 : mark_of(p, n);
+    const char *bytes = (const char *)p + mark;
     struct prescan_items found = {.keys = pkginfo_brief_keys};
     struct outline *o = NULL;
 
@@ -53,12 +61,9 @@ struct outline *outline_decode(struct arena *a, const void *p, size_t n, struct 
         (void)err_set(e, ERR_LIMIT, CAUSE_LIMIT, "a catalog of more than %zu MB", LIMIT_CATALOG / LIMIT_MB);
         return NULL;
     }
-    if (n >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
-        bytes += 3;
-        n -= 3;
-    }
+    n -= mark;
     if (n == 0 || (n >= 6 && memcmp(bytes, "bplist", 6) == 0)) {
-        const struct value *array = props_decode(a, p, n + (size_t)(bytes - (const char *)p), e);
+        const struct value *array = props_decode(a, p, n + mark, e);
         return array ? outline_of(a, array, e) : NULL;
     }
     if (!prescan_items(bytes, n, &found, e))
@@ -70,6 +75,7 @@ struct outline *outline_decode(struct arena *a, const void *p, size_t n, struct 
     o = arena_alloc(a, sizeof *o);
     o->bytes = o->briefs = bytes;
     o->len = n;
+    o->mark = mark;
     o->count = found.count;
     struct prescan_item *items = arena_array(a, found.count, sizeof *items);
     if (found.count > 0)
@@ -87,22 +93,22 @@ out:
  * takes. */
 struct head {
     char form[40];
-    uint64_t len, count, briefs;
+    uint64_t len, mark, count, briefs;
 };
 _Static_assert(sizeof(struct head) % _Alignof(struct prescan_item) == 0, "the items are aligned");
 
-static struct head head_of(size_t len, size_t count, size_t briefs)
+static struct head head_of(size_t len, size_t mark, size_t count, size_t briefs)
 {
-    struct head h = {.len = len, .count = count, .briefs = briefs};
+    struct head h = {.len = len, .mark = mark, .count = count, .briefs = briefs};
     snprintf(h.form, sizeof h.form, "daybreak outline %s %zu", DAYBREAK_VERSION, sizeof(struct prescan_item));
     return h;
 }
 
 bool outline_save(const struct outline *o, struct buf *out, struct err *e)
 {
-    if (!o->bytes)
+    if (o->array)
         return true;
-    struct head h = head_of(o->len, o->count, 0);
+    struct head h = head_of(o->len, o->mark, o->count, 0);
     if (!buf_append(out, &h, sizeof h, e))
         return false;
     for (size_t i = 0; i < o->count; i++) {
@@ -139,22 +145,21 @@ static bool fits(const struct prescan_item *item, size_t len, size_t briefs)
     return ok;
 }
 
-struct outline *outline_restore(struct arena *a, const void *p, size_t n, const void *saved, size_t saved_len)
+struct outline *outline_restore(struct arena *a, size_t len, outline_read_fn *read, void *ctx,
+                                const void *saved, size_t saved_len)
 {
-    struct outline o = {.bytes = p, .len = n};
+    struct outline o = {.read = read, .ctx = ctx};
     struct head said;
-    if (n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) {
-        o.bytes += 3;
-        o.len -= 3;
-    }
     if (saved_len < sizeof said)
         return NULL;
     const size_t left = saved_len - sizeof said;
     memcpy(&said, saved, sizeof said);
-    const struct head ours = head_of(o.len, said.count, said.briefs);
-    if (memcmp(&said, &ours, sizeof said) != 0 || said.count > left / sizeof *o.items ||
-        said.briefs != left - said.count * sizeof *o.items)
+    const struct head ours = head_of(said.len, said.mark, said.count, said.briefs);
+    if (memcmp(&said, &ours, sizeof said) != 0 || said.mark > 3 || said.len != len - said.mark ||
+        said.count > left / sizeof *o.items || said.briefs != left - said.count * sizeof *o.items)
         return NULL;
+    o.len = said.len;
+    o.mark = said.mark;
     o.count = said.count;
     o.items = (const void *)((const char *)saved + sizeof said);
     o.briefs = (const char *)(o.items + o.count);
@@ -173,19 +178,32 @@ size_t outline_count(const struct outline *o)
 
 /* ---- spans ------------------------------------------------------------------------------------------- */
 
-static const struct value *decode_span(struct arena *a, const char *bytes, struct prescan_span span,
-                                       struct err *e)
+/* bytes: what the span is an offset into; NULL: the catalog, which is read. */
+static bool take(const struct outline *o, const char *bytes, struct prescan_span span, char *to,
+                 struct err *e)
+{
+    if (!bytes)
+        return o->read(o->ctx, o->mark + span.at, to, span.len, e);
+    memcpy(to, bytes + span.at, span.len);
+    return true;
+}
+
+static const struct value *decode_span(struct arena *a, const struct outline *o, const char *bytes,
+                                       struct prescan_span span, struct err *e)
 {
     static const char before[] = "<plist>", after[] = "</plist>";
     const size_t head = sizeof before - 1, tail = sizeof after - 1;
-    const struct value *v = plain_value(a, bytes + span.at, span.len);
+    char *copy = arena_alloc(a, span.len + 1);
+    if (!take(o, bytes, span, copy, e))
+        return NULL;
+    const struct value *v = plain_value(a, copy, span.len);
     if (v)
         return v;
     char *text = arena_heap(NULL, head + span.len + tail);
     memcpy(text, before, head);
-    memcpy(text + head, bytes + span.at, span.len);
     memcpy(text + head + span.len, after, tail);
-    v = props_decode(a, text, head + span.len + tail, e);
+    if (take(o, bytes, span, text + head, e))
+        v = props_decode(a, text, head + span.len + tail, e);
     free(text);
     return v;
 }
@@ -202,9 +220,9 @@ static size_t nodes_of(const struct value *v)
 
 static bool too_large(const struct outline *o, size_t i, struct err *e)
 {
-    if (o->bytes && o->items[i].whole.len > LIMIT_CATALOG_ITEM)
+    if (!o->array && o->items[i].whole.len > LIMIT_CATALOG_ITEM)
         return err_set(e, ERR_LIMIT, CAUSE_LIMIT, "more than %zu MB", LIMIT_CATALOG_ITEM / LIMIT_MB), true;
-    if ((o->bytes ? o->items[i].nodes : nodes_of(value_at(o->array, i))) > LIMIT_ITEM_NODES)
+    if ((o->array ? nodes_of(value_at(o->array, i)) : o->items[i].nodes) > LIMIT_ITEM_NODES)
         return err_set(e, ERR_LIMIT, CAUSE_LIMIT, "more than %d values", LIMIT_ITEM_NODES), true;
     return false;
 }
@@ -212,7 +230,7 @@ static bool too_large(const struct outline *o, size_t i, struct err *e)
 /* Is that key of an element believed? */
 static bool counts(const struct outline *o, size_t i, int key)
 {
-    if (o->bytes && (o->items[i].value[key].len == 0 || o->items[i].value[key].len > LIMIT_CATALOG_ITEM))
+    if (!o->array && (o->items[i].value[key].len == 0 || o->items[i].value[key].len > LIMIT_CATALOG_ITEM))
         return false;
     return key <= PKGINFO_BRIEF_VERSION || !too_large(o, i, NULL);
 }
@@ -223,7 +241,7 @@ enum outline_sight outline_look(const struct outline *o, size_t i, enum pkginfo_
     static const char no[] = "<false/>";
     if (!counts(o, i, (int)key))
         return OUTLINE_NOTHING;
-    if (!o->bytes) {
+    if (o->array) {
         const struct value *v = value_get(value_at(o->array, i), pkginfo_brief_keys[key]);
         return v ? OUTLINE_VALUE : OUTLINE_NOTHING;
     }
@@ -242,17 +260,17 @@ const struct value *outline_part(struct arena *a, const struct outline *o, size_
 {
     struct err e;
 
-    if (o->bytes ? !o->items[i].dict : value_type(value_at(o->array, i)) != VALUE_DICT)
+    if (o->array ? value_type(value_at(o->array, i)) != VALUE_DICT : !o->items[i].dict)
         return NULL;
-    if (!o->bytes && !too_large(o, i, NULL))
+    if (o->array && !too_large(o, i, NULL))
         return value_at(o->array, i);
     struct value *part = value_new_dict(a);
     for (int k = 0; pkginfo_brief_keys[k]; k++) {
         const char *key = pkginfo_brief_keys[k];
         if (keys & OUTLINE_KEY(k) && counts(o, i, k))
             value_set(a, part, key,
-                      o->bytes ? decode_span(a, o->briefs, o->items[i].value[k], &e)
-                               : value_get(value_at(o->array, i), key));
+                      o->array ? value_get(value_at(o->array, i), key)
+                               : decode_span(a, o, o->briefs, o->items[i].value[k], &e));
     }
     return part;
 }
@@ -261,5 +279,5 @@ const struct value *outline_item(struct arena *a, const struct outline *o, size_
 {
     if (too_large(o, i, e))
         return NULL;
-    return o->bytes ? decode_span(a, o->bytes, o->items[i].whole, e) : value_at(o->array, i);
+    return o->array ? value_at(o->array, i) : decode_span(a, o, o->bytes, o->items[i].whole, e);
 }

@@ -21,10 +21,13 @@ struct outline *outline_of(struct arena *a, const struct value *array, struct er
 /* What outline_decode found in bytes, in a form that outline_restore takes back: for the same bytes, on the
  * same kind of machine, by the same version of the program. Nothing is appended for a tree. */
 CHECKED bool outline_save(const struct outline *o, struct buf *out, struct err *e);
-/* p, n: the very bytes of the outline that was saved, which the caller has proved, as saved itself, where it
- * is aligned as a page; both are borrowed as p is above. NULL: saved is no such thing. */
-struct outline *outline_restore(struct arena *a, const void *p, size_t n, const void *saved,
-                                size_t saved_len);
+/* n bytes of the catalog from at on, to to. */
+typedef bool outline_read_fn(void *ctx, size_t at, void *to, size_t n, struct err *e);
+/* read gives the very bytes of the outline that was saved, len in all, which the caller has proved, as saved
+ * itself, where it is aligned as a page: each item is read when it is asked for. saved is borrowed as p is
+ * above, and read will be called as long as a lives. NULL: saved is no such thing. */
+struct outline *outline_restore(struct arena *a, size_t len, outline_read_fn *read, void *ctx,
+                                const void *saved, size_t saved_len);
 
 size_t outline_count(const struct outline *o); /* elements, whatever they are */
 
@@ -32,7 +35,7 @@ size_t outline_count(const struct outline *o); /* elements, whatever they are */
 enum outline_sight {
     OUTLINE_NOTHING,
     OUTLINE_FALSE, /* false: for a boolean the same as nothing */
-    OUTLINE_TEXT,  /* a string: *p and *n are its bytes in the catalog, without a NUL */
+    OUTLINE_TEXT,  /* a string: *p and *n are its bytes, without a NUL */
     OUTLINE_VALUE  /* outline_part has it */
 };
 enum outline_sight outline_look(const struct outline *o, size_t i, enum pkginfo_brief_key key, const char **p,
@@ -45,6 +48,6 @@ enum outline_sight outline_look(const struct outline *o, size_t i, enum pkginfo_
  * limits name and version are all that is seen, here and by outline_look. NULL: it is no dictionary. In a. */
 const struct value *outline_part(struct arena *a, const struct outline *o, size_t i, unsigned keys);
 
-/* Element i whole, in a. Fails with ERR_LIMIT. */
+/* Element i whole, in a. Fails with ERR_LIMIT, and as read does. */
 const struct value *outline_item(struct arena *a, const struct outline *o, size_t i, struct err *e);
 #endif

@@ -1,6 +1,6 @@
-/* The text is copied once; strings and keys stay where they stand in the copy, with a NUL where their end tag
- * was. Prescan has proved that elements match and keys differ, so that nothing here needs words for errors;
- * all the same it never reads beyond the end. */
+/* Strings and keys stay where they stand in the text, with a NUL where their end tag was. Prescan has proved
+ * that elements match and keys differ, so that nothing here needs words for errors; all the same it never
+ * reads beyond the end. */
 #include "manifests/plain.h"
 #include "core/limits.h"
 #include "manifests/value.h"
@@ -68,13 +68,31 @@ static char *text(struct reader *r, const char *close, size_t n)
 
 static const struct value *value_here(struct reader *r);
 
+struct pairs { /* of a dictionary, until their number is known */
+    size_t n;
+    const char *keys[32];
+    const struct value *values[32];
+};
+
+static void push(struct reader *r, struct value *dict, struct pairs *some)
+{
+    value_room(r->a, dict, some->n);
+    for (size_t i = 0; i < some->n; i++)
+        value_push(r->a, dict, some->keys[i], some->values[i]);
+    some->n = 0;
+}
+
 static const struct value *dict(struct reader *r)
 {
     struct value *v = value_new_dict(r->a);
+    struct pairs some;
+    some.n = 0;
     for (;;) {
         skip_blank(r);
-        if (TAKE("</dict>"))
+        if (TAKE("</dict>")) {
+            push(r, v, &some);
             return value_seal(r->a, v) ? NULL : v;
+        }
         const char *key = TAKE("<key>") ? TEXT("</key>") : NULL;
         if (!key)
             return NULL;
@@ -82,7 +100,10 @@ static const struct value *dict(struct reader *r)
         const struct value *child = value_here(r);
         if (!child)
             return NULL;
-        value_push(r->a, v, key, child);
+        some.keys[some.n] = key;
+        some.values[some.n++] = child;
+        if (some.n == sizeof some.keys / sizeof *some.keys)
+            push(r, v, &some);
     }
 }
 
@@ -145,10 +166,9 @@ static const struct value *value_here(struct reader *r)
     return v;
 }
 
-const struct value *plain_value(struct arena *a, const char *p, size_t n)
+const struct value *plain_value(struct arena *a, char *text, size_t n)
 {
-    char *copy = arena_strndup(a, p, n);
-    struct reader r = {.a = a, .p = copy, .end = copy + n};
+    struct reader r = {.a = a, .p = text, .end = text + n};
     const struct value *v = value_here(&r);
     return r.p == r.end ? v : NULL;
 }

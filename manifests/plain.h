@@ -5,8 +5,8 @@
 #define MANIFESTS_PLAIN_H
 #include "manifests/props.h"
 
-/* The value whose element is p to p + n, all of which prescan has passed; it keeps a copy of the text in a.
- * NULL: there is a comment, a CDATA section, a numeric reference, a date, data, a real or an unusual number
- * or tag in it. */
-const struct value *plain_value(struct arena *a, const char *p, size_t n);
+/* The value whose element is text to text + n, all of which prescan has passed. It is read where it stands:
+ * the text is changed, and must live as long as a. NULL: there is a comment, a CDATA section, a numeric
+ * reference, a date, data, a real or an unusual number or tag in it. */
+const struct value *plain_value(struct arena *a, char *text, size_t n);
 #endif

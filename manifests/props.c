@@ -161,11 +161,26 @@ out:
 struct writer {
     struct buf *out;
     struct err *e;
+    size_t held; /* bytes that are not in out yet: most pieces are short */
+    char piece[8192];
 };
+
+static bool flush(struct writer *w)
+{
+    size_t n = w->held;
+    w->held = 0;
+    return buf_append(w->out, w->piece, n, w->e);
+}
 
 static bool put(struct writer *w, const char *s, size_t n)
 {
-    return buf_append(w->out, s, n, w->e);
+    if (n > sizeof w->piece - w->held && !flush(w))
+        return false;
+    if (n > sizeof w->piece)
+        return buf_append(w->out, s, n, w->e);
+    memcpy(w->piece + w->held, s, n);
+    w->held += n;
+    return true;
 }
 
 static bool puts_(struct writer *w, const char *s)
@@ -339,11 +354,14 @@ static bool put_value(struct writer *w, const struct value *v, size_t depth)
 
 bool props_encode(const struct value *v, struct buf *out, struct err *e)
 {
-    struct writer w = {.out = out, .e = e};
+    struct writer w;
+    w.out = out;
+    w.e = e;
+    w.held = 0;
     return puts_(&w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
                      "<!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" "
                      "\"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n<plist version=\"1.0\">\n") &&
-           put_value(&w, v, 0) && puts_(&w, "</plist>\n");
+           put_value(&w, v, 0) && puts_(&w, "</plist>\n") && flush(&w);
 }
 
 #define SINCE_2001 INT64_C(978307200)

@@ -124,16 +124,27 @@ void value_append(struct arena *a, struct value *array, const struct value *v)
     array->u.items[array->count++] = v;
 }
 
+static void make_room(struct arena *a, struct value *dict, size_t room)
+{
+    struct pair *pairs = arena_array(a, room, sizeof *pairs);
+    if (dict->count)
+        memcpy(pairs, dict->u.dict->pairs, dict->count * sizeof *pairs);
+    dict->u.dict->pairs = pairs;
+    dict->u.dict->sorted = NULL; /* it points into the old ones */
+    dict->room = (uint32_t)room;
+}
+
+void value_room(struct arena *a, struct value *dict, size_t n)
+{
+    if (n > dict->room - dict->count)
+        make_room(a, dict, dict->count + n);
+}
+
 void value_push(struct arena *a, struct value *dict, const char *key, const struct value *v)
 {
     struct dict *d = dict->u.dict;
-    if (dict->count == dict->room) {
-        struct pair *pairs = arena_array(a, more(dict), sizeof *pairs);
-        if (dict->count)
-            memcpy(pairs, d->pairs, dict->count * sizeof *pairs);
-        d->pairs = pairs;
-        dict->room = more(dict);
-    }
+    if (dict->count == dict->room)
+        make_room(a, dict, more(dict));
     d->sorted = NULL;
     d->pairs[dict->count++] = (struct pair){key, v};
 }

@@ -6,6 +6,8 @@
 
 /* Put a pair at the end without looking whether the key is there. key and v are kept, not copied. */
 void value_push(struct arena *a, struct value *dict, const char *key, const struct value *v);
+/* The next n of them need no more memory. */
+void value_room(struct arena *a, struct value *dict, size_t n);
 
 /* Call once after the last value_push: makes lookups in a large dictionary fast. Returns a key that stands
  * twice in it, or NULL. n log n. */

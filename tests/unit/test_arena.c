@@ -33,6 +33,27 @@ static void memory_is_zeroed_aligned_and_apart(void **state)
     arena_free(NULL);
 }
 
+/* From small blocks to large pages, and blocks of their own on both sides of either. */
+static void large_ones_are_no_different(void **state)
+{
+    static const size_t sizes[] = {100, 4096, 65536, 262143, 262144, 262145, 2097151, 2097152, 5000000};
+    enum { COUNT = 9 * 12 };
+    struct arena *a = arena_open();
+    unsigned char *p[COUNT];
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++) {
+        size_t n = sizes[i * 5 % 9];
+        p[i] = arena_alloc(a, n);
+        assert_int_equal((uintptr_t)p[i] % _Alignof(max_align_t), 0);
+        assert_int_equal(p[i][0] | p[i][n / 2] | p[i][n - 1], 0);
+        assert_true(n < 4096 || memcmp(p[i], p[i] + n / 2, n / 2) == 0); /* zero all over */
+        memset(p[i], (int)i + 1, n);
+    }
+    for (size_t i = 0; i < COUNT; i++)
+        assert_int_equal(p[i][0] & p[i][sizes[i * 5 % 9] - 1], i + 1);
+    arena_free(a);
+}
+
 static void strings(void **state)
 {
     (void)state;
@@ -116,6 +137,7 @@ int main(int argc, char **argv)
     self = realpath(argv[0], NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_zeroed_aligned_and_apart),
+        cmocka_unit_test(large_ones_are_no_different),
         cmocka_unit_test(strings),
         cmocka_unit_test(used_grows_by_what_was_asked),
         cmocka_unit_test(out_of_memory_is_exit_71),

@@ -241,6 +241,48 @@ static void reading_is_capped(void **state)
     buf_release(&b);
 }
 
+static void bytes_are_read_where_they_stand(void **state)
+{
+    char some[8] = "";
+    (void)state;
+    put("eight", "01234567");
+    int fd = files_open(dir, "eight", &e);
+    assert_true(fd >= 0);
+    assert_true(files_read_at(fd, 3, some, 5, &e));
+    assert_memory_equal(some, "34567", 5);
+    assert_true(files_read_at(fd, 0, some, 8, &e));
+    assert_memory_equal(some, "01234567", 8);
+    assert_true(files_read_at(fd, 100, some, 0, &e));
+    assert_false(files_read_at(fd, 3, some, 6, &e));
+    assert_string_equal(e.text, "the file is shorter than it was");
+    close(fd);
+    assert_false(files_read_at(dir, 0, some, 1, &e)); /* a directory */
+    assert_int_equal(e.kind, ERR_SYS);
+}
+
+static void a_mapped_file_may_be_kept_open(void **state)
+{
+    struct stat st;
+    char c;
+    int fd = -1;
+    (void)state;
+    put("five", "12345");
+    put("empty", "");
+    const char *p = files_map(dir, "five", 5, &st, &fd, &e);
+    assert_non_null(p);
+    assert_memory_equal(p, "12345", 5);
+    assert_true(files_read_at(fd, 4, &c, 1, &e) && c == '5');
+    close(fd);
+    files_unmap(p, 5);
+    fd = -1;
+    assert_null(files_map(dir, "five", 4, &st, &fd, &e));
+    assert_int_equal(e.kind, ERR_LIMIT);
+    assert_int_equal(fd, -1);
+    p = files_map(dir, "empty", 5, &st, NULL, &e);
+    assert_string_equal(p, "");
+    files_unmap(p, 0);
+}
+
 static void listing_is_sorted_and_stops(void **state)
 {
     (void)state;
@@ -449,6 +491,8 @@ int main(void)
         cmocka_unit_test(modes_are_exact),
         cmocka_unit_test(replacing_leaves_nothing_beside),
         cmocka_unit_test(reading_is_capped),
+        cmocka_unit_test(bytes_are_read_where_they_stand),
+        cmocka_unit_test(a_mapped_file_may_be_kept_open),
         cmocka_unit_test(listing_is_sorted_and_stops),
         cmocka_unit_test(renaming_makes_parents),
         cmocka_unit_test(temporary_directories),

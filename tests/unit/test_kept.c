@@ -10,7 +10,7 @@
 
 static const struct fetch_validator by_tag = {.etag = "\"a\"", .length = 7};
 static struct kept *kept;
-static struct kept_file file;
+static struct kept_file taken; /* what was said of it; the file itself is dropped */
 
 static void again(bool writes)
 {
@@ -40,8 +40,11 @@ static void put(const char *text)
 
 static bool take(void)
 {
+    struct kept_file file;
     bool ok = kept_take(kept, "p", LIMIT_MB, &file);
-    files_unmap(file.bytes, file.len);
+    taken = file;
+    kept_drop(&file);
+    assert_null(file.bytes);
     return ok;
 }
 
@@ -72,8 +75,8 @@ static void an_untouched_file_is_read_once(void **state)
     assert_false(take());
     put(CATALOG);
     assert_true(take());
-    assert_int_equal(file.len, strlen(CATALOG));
-    assert_string_equal(file.validator.etag, "\"a\"");
+    assert_int_equal(taken.len, strlen(CATALOG));
+    assert_string_equal(taken.validator.etag, "\"a\"");
     again(true);
     note_a_wrong_digest(false);
     again(true);
@@ -101,7 +104,7 @@ static void what_was_touched_is_read(void **state)
     assert_true(take()); /* it was noted anew */
     ground_put(DIR "p", OTHER);
     assert_false(take());
-    assert_null(file.bytes);
+    assert_null(taken.bytes);
 }
 
 static void nothing_is_noted_where_nothing_may_be(void **state)
@@ -114,7 +117,7 @@ static void nothing_is_noted_where_nothing_may_be(void **state)
     put(OTHER);
     again(true);
     assert_true(take());
-    assert_int_equal(file.len, strlen(CATALOG));
+    assert_int_equal(taken.len, strlen(CATALOG));
     again(true);
     ground_put(DIR "p", CATALOG);
     again(false);
@@ -125,20 +128,26 @@ static void nothing_is_noted_where_nothing_may_be(void **state)
     assert_false(take()); /* the word is that of the file before */
 }
 
+/* Is the outline of text, which has an item of that name, one that was kept? The file that items are read
+ * from is told from text by what its item says. */
 static bool outlined(const char *text, const char *name)
 {
     unsigned char sum[DIGEST_MAX];
     const char *p;
     size_t n;
     digest_of(DIGEST_SHA256, text, strlen(text), sum);
-    const struct outline *made = kept_outline(kept, memory, "p", text, strlen(text), sum, &file, &e);
+    ground_put("items", PLIST(ARRAY("<dict>" KEY("name", STR("F")) KEY("version", STR("1")) "</dict>")));
+    int fd = files_open(ground, "items", &e);
+    assert_true(fd >= 0);
+    const struct outline *made = kept_outline(kept, memory, "p", text, strlen(text), fd, sum, &e);
     assert_non_null(made);
     assert_int_equal(outline_count(made), 1);
     assert_int_equal(outline_look(made, 0, PKGINFO_BRIEF_NAME, &p, &n), OUTLINE_TEXT);
     assert_memory_equal(p, name, n);
-    bool was_kept = file.bytes != NULL;
-    files_unmap(file.bytes, file.len);
-    return was_kept;
+    const char *item = props_str(outline_item(memory, made, 0, &e), "name");
+    assert_non_null(item);
+    close(fd);
+    return strcmp(item, "F") == 0;
 }
 
 static void an_outline_is_made_once_for_the_same_bytes(void **state)
@@ -166,7 +175,7 @@ static void a_bad_catalog_has_none(void **state)
     unsigned char sum[32] = {0};
     (void)state;
     start();
-    assert_null(kept_outline(kept, memory, "p", "<plist>", 7, sum, &file, &e));
+    assert_null(kept_outline(kept, memory, "p", "<plist>", 7, -1, sum, &e));
     assert_int_equal(e.kind, ERR_FORMAT);
     assert_false(ground_has(DIR KEPT_OUTLINES "/p"));
 }

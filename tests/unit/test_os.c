@@ -93,6 +93,29 @@ static void files_are_flushed_and_bear_attributes(void **state)
     close(dir);
 }
 
+static void pages_are_zero_and_come_in_any_number(void **state)
+{
+    static const size_t sizes[] = {1,
+                                   4096,
+                                   OS_LARGE_PAGE - 1,
+                                   OS_LARGE_PAGE,
+                                   OS_LARGE_PAGE + 1,
+                                   OS_LARGE_PAGE + OS_LARGE_PAGE / 2,
+                                   3 * OS_LARGE_PAGE};
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
+        const size_t n = sizes[i / 2];
+        char *p = os_pages(n);
+        assert_non_null(p);
+        for (size_t k = 0; k < n; k++)
+            if (p[k] != 0)
+                fail_msg("byte %zu of %zu", k, n);
+        memset(p, 'x', n);
+        os_pages_free(p, n);
+    }
+    assert_null(os_pages(SIZE_MAX - 4096));
+}
+
 static void the_machine_has_a_name(void **state)
 {
     (void)state;
@@ -110,7 +133,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clocks_and_chance),      cmocka_unit_test(processes_have_a_start),
         cmocka_unit_test(pipes_close_on_exec),    cmocka_unit_test(files_are_flushed_and_bear_attributes),
-        cmocka_unit_test(the_machine_has_a_name),
+        cmocka_unit_test(the_machine_has_a_name), cmocka_unit_test(pages_are_zero_and_come_in_any_number),
     };
     int failed = cmocka_run_group_tests_name("os", tests, NULL, NULL), top = files_root("/tmp", false, &e);
     if (!files_remove(top, text_basename(base), &e))

@@ -223,22 +223,39 @@ static void many_keys_are_told_apart(void **state)
     }
 }
 
+static const char restored[] = /* of which catalog */
+    "\xef\xbb\xbf" ARRAY(ITEM(KEY("name", STR("Sn\xc3\xb6w")) KEY("version", "<integer>2</integer>") KEY(
+        "update_for", STR("B"))) ITEM(KEY("description", STR("none"))) STR("no item")
+                             ITEM(KEY("name", STR("B")) KEY("version", "<!-- x -->" STR("1"))));
+static bool readable;
+
+static bool from_there(void *ctx, size_t at, void *to, size_t n, struct err *why)
+{
+    assert_null(ctx);
+    assert_true(at <= sizeof restored - 1 && n <= sizeof restored - 1 - at);
+    if (readable)
+        memcpy(to, restored + at, n);
+    return readable || err_set(why, ERR_SYS, CAUSE_DISK, "cannot read");
+}
+
+static const struct outline *again(const char *saved, size_t n)
+{
+    return outline_restore(a, sizeof restored - 1, from_there, NULL, saved, n);
+}
+
 /* Whatever is not just what was saved for these bytes is no outline of them. */
 static void is_restored_from_what_was_saved(void **state)
 {
-    static const char text[] =
-        "\xef\xbb\xbf" ARRAY(ITEM(KEY("name", STR("Sn\xc3\xb6w")) KEY("version", "<integer>2</integer>")
-                                      KEY("update_for", STR("B"))) ITEM(KEY("description", STR("none")))
-                                 STR("no item") ITEM(KEY("name", STR("B")) KEY("version", STR("1"))));
     struct buf saved;
     const char *p;
     size_t n;
     (void)state;
-    const struct outline *made = outline_decode(a, text, sizeof text - 1, &e);
+    const struct outline *made = outline_decode(a, restored, sizeof restored - 1, &e);
     assert_non_null(made);
     buf_init(&saved, LIMIT_MB);
     assert_true(outline_save(made, &saved, &e));
-    const struct outline *o = outline_restore(a, text, sizeof text - 1, saved.data, saved.len);
+    const struct outline *o = again(saved.data, saved.len);
+    readable = true;
     assert_non_null(o);
     assert_int_equal(outline_count(o), 4);
     assert_int_equal(outline_look(o, 0, PKGINFO_BRIEF_NAME, &p, &n), OUTLINE_TEXT);
@@ -251,13 +268,16 @@ static void is_restored_from_what_was_saved(void **state)
     assert_string_equal(props_str(outline_part(a, o, 0, OUTLINE_BRIEF), "update_for"), "B");
 
     for (size_t k = 0; k < saved.len; k += 7)
-        assert_null(outline_restore(a, text, sizeof text - 1, saved.data, k));
-    assert_null(outline_restore(a, text, sizeof text - 2, saved.data, saved.len));
+        assert_null(again(saved.data, k));
+    assert_null(outline_restore(a, sizeof restored - 2, from_there, NULL, saved.data, saved.len));
+    readable = false;
+    assert_null(outline_item(a, o, 0, &e));
+    assert_string_equal(e.text, "cannot read");
     saved.data[17]++; /* the version of the program */
-    assert_null(outline_restore(a, text, sizeof text - 1, saved.data, saved.len));
+    assert_null(again(saved.data, saved.len));
     saved.data[17]--;
-    saved.data[64 + 3] = 0x7f; /* where the first item stands */
-    assert_null(outline_restore(a, text, sizeof text - 1, saved.data, saved.len));
+    saved.data[72 + 3] = 0x7f; /* where the first item stands */
+    assert_null(again(saved.data, saved.len));
     buf_release(&saved);
 
     struct value *tree = value_new_array(a);

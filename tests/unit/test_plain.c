@@ -9,7 +9,7 @@
 
 static const struct value *plain(struct arena *a, const char *text)
 {
-    return plain_value(a, text, strlen(text));
+    return plain_value(a, arena_strdup(a, text), strlen(text));
 }
 
 static void reads_what_props_reads(void **state)

@@ -616,6 +616,17 @@ static void writing_fails(void **state)
     assert_false(props_encode(value_new_data(arena, arena_alloc(arena, 300), 300), &b, &e));
     assert_int_equal(e.kind, ERR_LIMIT);
     buf_clear(&b);
+    for (int i = 0; i < 2; i++) { /* text as long as may be, and a byte longer; both longer than any piece */
+        const size_t around = sizeof HEAD + sizeof TAIL - 2 + sizeof "<string></string>\n" - 1, n = 20000;
+        char *text = arena_alloc(arena, n + 1);
+        memset(text, 'x', n);
+        buf_release(&b);
+        buf_init(&b, n + around - (size_t)i);
+        assert_int_equal(props_encode(value_new_str(arena, text), &b, &e), i == 0);
+        assert_true(i == 1 || b.len == n + around);
+    }
+    buf_release(&b);
+    buf_init(&b, 400);
     struct value *deep = value_new_array(arena);
     for (int i = 0; i < LIMIT_PLIST_DEPTH; i++) {
         struct value *outer = value_new_array(arena);
