@@ -50,7 +50,7 @@ ifeq ($(SAN),)
 OPT     ?= -O2 -g
 HARDEN  += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 else
-OPT     ?= -O1 -g -fno-omit-frame-pointer
+OPT     ?= -O1 -g1 -fno-omit-frame-pointer
 SANFLAGS = -fsanitize=$(SAN) -fno-sanitize-recover=all
 endif
 ifeq ($(OS),linux)

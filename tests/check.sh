@@ -9,8 +9,8 @@ cd "$(dirname "$0")/.." || exit 1
 export SEED SWEEP
 J=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 : "${JOBS:=$J}"
-# no part takes a quarter of it on two processors; what hangs must not hang for ever
-bound=600
+# no part takes a fifth of it on two idle processors; what hangs must not hang for ever
+bound=900
 [ -z "${SWEEP:-}" ] || bound=7200
 began=$(date +%s)
 logs=build/check
