@@ -3,6 +3,7 @@
 #include "core/crypto.h"
 #include "core/os.h"
 #include "core/text.h"
+#include "package.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -300,6 +301,8 @@ static void signed_message(void **state)
      * are that one, since a system's hundred are read anew each time. */
     setenv("SSL_CERT_FILE", roots, 1);
     for (size_t i = 0; i < n; i += 3) {
+        if (!package_chosen((unsigned)i / 3))
+            continue;
         o = open_cms(der, i);
         assert_false(o.ok);
         der[i] ^= 0x21;
