@@ -24,7 +24,7 @@ export PATH
 echo "check: seed $SEED (SEED=$SEED make check repeats it)"
 
 # part NAME NEEDED ARGUMENTS: `make ARGUMENTS` once the part NEEDED (or -) has passed. Their order is that of the table and,
-# as far as needs allow, of their start: what others need comes first, then what takes longest.
+# as far as needs allow, of their start: what others need, then what mostly waits, beside which processors compile and test.
 parts=0 name='' state='' needed='' row=''
 part() {
     parts=$((parts + 1))
@@ -95,35 +95,35 @@ stop_all() {
 trap stop_all INT TERM HUP
 
 part 'build'                   -                 "-j$J all test-programs"
+part 'macOS: every object'     -                 macos-objects-now
 part 'sanitizer build'         build             "-j$J SAN=address,undefined all test-programs replay-programs"
-part 'lint'                    build             lint
-part 'unit tests'              build             check-unit
 part 'sanitizers: unit tests'  'sanitizer build' 'SAN=address,undefined check-unit'
-part 'recorded cases'          build             check-cases
-part 'random repositories'     build             check-property
-part 'real repositories'       build             check-samples
-part 'end to end'              build             check-e2e
-part 'around a run'            build             check-around
-part 'stages and people'       build             check-stages
-part 'first boot, simulated'   build             check-firstboot
 part 'those who watch'         build             check-watchers
+part 'packages end to end'     build             check-package
+part 'end to end'              build             check-e2e
+part 'stages and people'       build             check-stages
 part "launchd's days"          build             check-launchd
+part 'around a run'            build             check-around
 part 'trust'                   build             check-trust
 part 'bootstrap.json'          build             check-bootstrap
-part 'decisions explained'     build             check-why
-part 'planted faults'          build             check-doctor
-part 'packages end to end'     build             check-package
-part 'product package'         build             check-product
-part 'macOS: every object'     -                 macos-objects-now
-part 'life of software'        build             check-lifecycle
-part 'trees read by others'    build             check-trees
+part 'unit tests'              build             check-unit
 part 'hostile packages'        build             check-hostile
 part 'faults'                  build             check-fault
+part 'planted faults'          build             check-doctor
+part 'lint'                    build             lint
+part 'random repositories'     build             check-property
+part 'recorded cases'          build             check-cases
 part 'sanitizers: cases'       'sanitizer build' 'SAN=address,undefined check-cases'
 part 'sanitizers: real repos'  'sanitizer build' 'SAN=address,undefined check-samples'
 [ -z "${SWEEP:-}" ] || part 'sanitizers: random repos' 'sanitizer build' 'SAN=address,undefined check-property'
 [ -z "${SWEEP:-}" ] || part 'sanitizers: hostile' 'sanitizer build' 'SAN=address,undefined check-hostile'
 part 'sanitizers: corpora'     'sanitizer build' 'SAN=address,undefined check-fuzz'
+part 'trees read by others'    build             check-trees
+part 'life of software'        build             check-lifecycle
+part 'real repositories'       build             check-samples
+part 'product package'         build             check-product
+part 'decisions explained'     build             check-why
+part 'first boot, simulated'   build             check-firstboot
 
 running=0 left=$parts
 while [ "$left" -gt 0 ]; do
