@@ -14,7 +14,13 @@ bound=900
 [ -z "${SWEEP:-}" ] || bound=7200
 began=$(date +%s)
 logs=build/check
+# two of them in one tree would take each other's logs, and stop each other's parts
+if [ -f "$logs/check.pid" ] && kill -0 "$(cat "$logs/check.pid")" 2>/dev/null; then
+    echo "check: another runs in this tree, process $(cat "$logs/check.pid")" >&2
+    exit 1
+fi
 rm -rf "$logs" && mkdir -p "$logs" && mkfifo "$logs/ended" || exit 1
+echo $$ >"$logs/check.pid"
 exec 3<>"$logs/ended"
 # a version manager's python3 searches for the real one at every start, and there are hundreds
 mkdir "$logs/bin" && printf '#!/bin/sh\nexec "%s" "$@"\n' "$(python3 -c 'import sys; print(sys.executable)')" >"$logs/bin/python3"
@@ -58,7 +64,8 @@ ended() {
     n=$1
     eval "name=\$name_$n"
     log=$logs/$(printf '%s' "$name" | tr ' ,/' '___').log
-    mv "$logs/$n.log" "$log"
+    mv "$logs/$n.log" "$log" || echo "its log is gone" >"$log"
+    rm -f "$logs/$n.pid"
     rc=1 seconds=0 processor=0
     [ ! -f "$logs/$n.end" ] || read -r rc seconds processor <"$logs/$n.end"
     line=$(grep -E '(^|: )[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$log" | tail -1)
@@ -66,6 +73,7 @@ ended() {
     set -- $(printf '%s' "$line" | sed -e 's/^.*: //' -e 's/[^0-9 ]//g')
     p=${1:-0} f=${2:-0} s=${3:-0}
     if [ -z "$line" ] && [ "$rc" -eq 0 ]; then p=1; fi
+    if grep -q '^its log is gone$' "$log"; then f=1; fi
     if [ "$rc" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
     if [ "$f" -ne 0 ]; then
         echo "--- $name failed; $log:"
@@ -88,7 +96,7 @@ look() {
 stop_all() {
     trap '' INT TERM HUP
     echo "check: stopped"
-    for pid in "$logs"/*.pid; do kill "$(cat "$pid")" 2>/dev/null; done
+    for pid in "$logs"/[0-9]*.pid; do kill "$(cat "$pid")" 2>/dev/null; done
     wait
     exit 130
 }
@@ -160,5 +168,6 @@ echo
 cat "$logs/table"
 echo
 echo "the whole took $(($(date +%s) - began)) s, $JOBS parts at once"
+rm -f "$logs/check.pid"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
