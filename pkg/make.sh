@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make the package: VERSION= DOMAIN= pkg/make.sh
+# Make the package: VERSION= DOMAIN= [OUT=build] pkg/make.sh
 # From build/macos/daybreak: build/daybreak-VERSION.pkg, a product package ready for productsign (pkg/sign.sh).
 # Without that program, or with TEST_PACKAGE set: build/daybreak-VERSION-test.pkg with the program of this system inside. Its
 # Distribution asks for a macOS that will never be, so no Mac takes it; a --root whose facts say so does (the tests).
@@ -9,17 +9,18 @@ cd "$(dirname "$0")/.."
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}"
 MAX_BYTES=4000000 # what MDM fetches during Setup Assistant is to be small
 maker=${MAKER:-build/daybreak}
-out=build/daybreak-$VERSION.pkg
+folder=${OUT:-build} # tests that run side by side have folders of their own
+out=$folder/daybreak-$VERSION.pkg
 program=build/macos/daybreak
 min_os=10.13
-work=build/pkg
+work=$folder/pkg
 if [ "${TEST_PACKAGE:-}" ] || [ ! -x "$program" ]; then
     [ "${TEST_PACKAGE:-}" ] ||
         echo "pkg: build/macos/daybreak is not there (make macos); making a test package of this system's program"
-    out=build/daybreak-$VERSION-test.pkg
+    out=$folder/daybreak-$VERSION-test.pkg
     program=$maker
     min_os=99.0
-    work=build/pkg-test
+    work=$folder/pkg-test
 elif ! python3 pkg/macos/check.py --libraries "$program"; then
     echo "pkg: $program stands on libraries that other Macs do not have; build it on Debian with make macos" >&2
     exit 1

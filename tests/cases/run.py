@@ -198,10 +198,14 @@ class Server:
 
     def __init__(self, folder):
         self.scratch = tempfile.mkdtemp(prefix="daybreak-nginx-")
+        if not any(self.start(folder) for _ in range(5)):      # another may have been given the port meanwhile
+            raise SystemExit("nginx does not start")
+
+    def start(self, folder):
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
-        conf = os.path.join(self.scratch, "nginx.conf")
+        conf, pid = os.path.join(self.scratch, "nginx.conf"), os.path.join(self.scratch, "pid")
         with open(conf, "w", encoding="utf-8") as f:
             f.write("daemon off; pid %(d)s/pid; error_log %(d)s/error.log;%(user)s\n"
                     "events {}\n"
@@ -214,18 +218,16 @@ class Server:
         self.process = subprocess.Popen(["nginx", "-p", self.scratch, "-c", conf],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.base = "http://127.0.0.1:%d/" % port
-        deadline = time.monotonic() + 10
-        while True:
+        deadline = time.monotonic() + 60
+        while not os.path.exists(pid):                          # written once it listens
+            if time.monotonic() > deadline:
+                self.process.kill()
             try:
-                with socket.create_connection(("127.0.0.1", port), timeout=1):
-                    break
-            except OSError:
-                if time.monotonic() > deadline or self.process.poll() is not None:
-                    raise SystemExit("nginx does not start")
-                try:
-                    self.process.wait(timeout=0.05)
-                except subprocess.TimeoutExpired:
-                    pass
+                self.process.wait(timeout=0.05)
+                return False
+            except subprocess.TimeoutExpired:
+                pass
+        return True
 
     def close(self):
         self.process.terminate()

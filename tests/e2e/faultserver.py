@@ -32,7 +32,7 @@ file of that path below DIR (404 where there is none). /__stats answers "request
     garbage=1           no HTTP at all
     flood=1             headers without an end
     encode=1            gzip where accepted; encode=force: also where not
-    barrier=K           answer only when K requests wait here together (10 seconds at most)
+    barrier=K           answer only when K requests wait here together (a minute at most)
     to a Range:         ignore-range=1 (200), bad-range=1 (206, other offset), other-etag=1, other-total=1, refuse-range=1
                         (416), star-range=1 (416 with the true length)
 """
@@ -75,7 +75,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def setup(self):
         if self.opts.tls:
-            self.request.settimeout(10)
+            self.request.settimeout(60)
             self.request.do_handshake()
             self.request.settimeout(None)
         super().setup()
@@ -175,7 +175,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             with lock:
                 gate = barriers.setdefault(path, threading.Barrier(int(b['barrier'])))
             try:
-                gate.wait(10)
+                gate.wait(60)
             except threading.BrokenBarrierError:
                 return self.answer(500, [], b'barrier')
         extra = [(h.title(), b[h]) for h in ('retry-after', 'location') if h in b]

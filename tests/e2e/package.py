@@ -307,8 +307,8 @@ def test_package_of_daybreak(w):
     names = made_constants()
     version, domain = names['VERSION'], names['DOMAIN']
     subprocess.run(['sh', lib.TOP + '/pkg/make.sh'], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                   env=dict(os.environ, VERSION=version, DOMAIN=domain, TEST_PACKAGE='1'), timeout=lib.DEADLINE)
-    offer(w, '%s/build/daybreak-%s-test.pkg' % (lib.TOP, version), receipts=receipts_of([(domain + '.pkg', version)]))
+                   env=dict(os.environ, VERSION=version, DOMAIN=domain, TEST_PACKAGE='1', OUT=w.folder), timeout=lib.DEADLINE)
+    offer(w, '%s/daybreak-%s-test.pkg' % (w.folder, version), receipts=receipts_of([(domain + '.pkg', version)]))
 
     today = w.mac(name='today')
     today.facts['os_vers'] = '15.4'

@@ -989,12 +989,11 @@ def test_credentials_stay_with_the_repository(w):
 
 def test_bad_no_network(w):
     """nobody listens"""
-    with socket.socket() as s:
+    with socket.socket() as s:                                      # bound all the while: no other test's server is given it
         s.bind(('127.0.0.1', 0))
-        port = s.getsockname()[1]
-    mac = w.mac('http://127.0.0.1:%d' % port)
-    mac.prefs.update(DownloadRetries=0)
-    expect(mac.run(), 150, 'refused|connect')
+        mac = w.mac('http://127.0.0.1:%d' % s.getsockname()[1])
+        mac.prefs.update(DownloadRetries=0)
+        expect(mac.run(), 150, 'refused|connect')
     assert mac.status()['result'] == 'unavailable'
 
 

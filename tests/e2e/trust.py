@@ -2,10 +2,12 @@
 """Whom the program trusts and how it shows who it is: authorities of the keychain, client certificates, HTTP/2.
 trust.py [--program build/daybreak] [--only WORD]"""
 import argparse
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -374,7 +376,16 @@ def test_doctor_looks_at_the_client_certificate(w):
     context.load_verify_locations(c.path('clients.pem'))
     context.verify_mode = ssl.CERT_REQUIRED
     liar = w.liar({})
-    liar.server.socket = context.wrap_socket(liar.server.socket, server_side=True)
+    liar.server.socket = context.wrap_socket(liar.server.socket, server_side=True, do_handshake_on_connect=False)
+
+    def put_away(connection):
+        """To the end of what the client says: closed sooner, a reset may overtake the alert that says why."""
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(4096):
+                pass
+        connection.close()
+    liar.server.shutdown_request, liar.server.handle_error = put_away, lambda *_: None
     mac.prefs['SoftwareRepoURL'] = liar.url.replace('http:', 'https:')
     assert 'UseClientCertificate' in finding('tls')['remedy'], finding('tls')
     put(mac, OURS + '/cert.pem', both(c, 'mac'))

@@ -150,7 +150,9 @@ def test_a_file_that_is_cut_removed_or_replaced(w):
         os.unlink(s.file)
         open(s.file, 'w').close()
     for n, harm in enumerate((cut, removed, replaced)):
-        for kind in KINDS:
+        for k, kind in enumerate(KINDS):
+            if (n + k + lib.seed()) % 2 and not os.environ.get('SWEEP'):     # half of the pairs, and each harm and kind among them
+                continue
             s = Scene(w, kind, 'mac%d%s' % (n, kind))
             s.run({30: lambda: harm(s)})
             if kind == 'splashbuddy':                       # the only one that reads from the first byte when it starts after us

@@ -27,6 +27,19 @@ static inline const char *package_samples(void)
     return NULL;
 }
 
+/* Does the test run whole? In make check, which gives a SEED and not SWEEP, what is long is sampled. */
+static inline bool package_whole(void)
+{
+    const char *sweep = getenv("SWEEP");
+    return (sweep != NULL && *sweep) || getenv("SEED") == NULL;
+}
+
+/* Is the nth of many samples to be looked at? All, or a third of them by the seed. */
+static inline bool package_chosen(unsigned n)
+{
+    return package_whole() || n % 3 == strtoul(getenv("SEED"), NULL, 10) % 3;
+}
+
 /* One number after another, from a seed: xorshift. */
 static inline uint64_t package_chance(uint64_t *seed)
 {

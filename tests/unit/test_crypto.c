@@ -3,6 +3,7 @@
 #include "core/crypto.h"
 #include "core/os.h"
 #include "core/text.h"
+#include "package.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -296,8 +297,12 @@ static void signed_message(void **state)
     assert_int_equal(o.e.kind, ERR_TRUST);
     der[n - 3] ^= 1;
 
-    /* cut, and everywhere a byte wrong: no crash, and never other content under a valid signature */
+    /* cut, and everywhere a byte wrong: no crash, and never other content under a valid signature. The roots
+     * are that one, since a system's hundred are read anew each time. */
+    setenv("SSL_CERT_FILE", roots, 1);
     for (size_t i = 0; i < n; i += 3) {
+        if (!package_chosen((unsigned)i / 3))
+            continue;
         o = open_cms(der, i);
         assert_false(o.ok);
         der[i] ^= 0x21;
@@ -309,6 +314,7 @@ static void signed_message(void **state)
         }
         der[i] ^= 0x21;
     }
+    unsetenv("SSL_CERT_FILE");
 }
 
 static void not_a_signed_message(void **state)

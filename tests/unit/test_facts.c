@@ -222,7 +222,7 @@ static void a_condition_script_has_its_time(void **state)
            0755);
     log_levels(LOG_LEVEL_ERROR, LOG_LEVEL_ERROR);
     ground_open();
-    const struct conditions_place place = {.loop = loop, .target = &target, .timeout_ms = 200};
+    const struct conditions_place place = {.loop = loop, .target = &target, .timeout_ms = 2000};
     assert_true(conditions_run(memory, &place, &said, &e));
     assert_true(props_bool(said, "after", false)); /* the next one is asked all the same */
 }

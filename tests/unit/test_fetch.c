@@ -95,15 +95,17 @@ static int logged(const char *text)
     return count;
 }
 
-/* A port of this machine where nobody listens. */
+/* A port of this machine where nobody listens. It stays bound, so that no other test's server is given it. */
 static int dead_port(void)
 {
+    static int fd = -1;
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)(void *)&a, sizeof a), 0);
+    if (fd < 0) {
+        fd = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(bind(fd, (struct sockaddr *)(void *)&a, sizeof a), 0);
+    }
     assert_int_equal(getsockname(fd, (struct sockaddr *)(void *)&a, &len), 0);
-    close(fd);
     return ntohs(a.sin_port);
 }
 
@@ -654,7 +656,7 @@ static void stalls(void **state)
 {
     (void)state;
     struct err e;
-    struct fetch_policy p = {.stall_ms = 200, .attempts = 1};
+    struct fetch_policy p = {.stall_ms = 1000, .attempts = 1};
     struct sink_want w = wanted(10000, 0);
     unlinkat(dir, "pkg.download", 0);
     struct sink *s = sink_file(dir, "pkg", &w, &e);
@@ -664,7 +666,7 @@ static void stalls(void **state)
     assert_int_equal(part_size(), 5000);
     /* a trickle is a stall too */
     assert_failed(GET(.policy = p, .urls = {url("/trickle?size=10000&trickle=20")}), ERR_NET, CAUSE_STALL);
-    p.first_byte_ms = 200;
+    p.first_byte_ms = 1000;
     assert_failed(GET(.policy = p, .urls = {url("/slow?slow-headers=1")}), ERR_NET, CAUSE_STALL);
     /* and the next try goes on where it stopped */
     p.attempts = 2;

@@ -531,10 +531,11 @@ static void malformed_samples_are_refused_or_tamed(void **state)
     const char *folder = arena_printf(memory, "%s/synthetic/malformed", samples);
     const char *to = arena_printf(memory, "%s/usr", volume_path);
     DIR *d = opendir(folder);
+    unsigned seen = 0;
     assert_non_null(d);
     clean();
     for (struct dirent *entry; (entry = readdir(d)) != NULL;) {
-        if (!text_ends(entry->d_name, ".pkg"))
+        if (!text_ends(entry->d_name, ".pkg") || !package_chosen(seen++))
             continue;
         bool may = false;
         for (size_t i = 0; i < sizeof tame / sizeof *tame; i++)
@@ -646,7 +647,7 @@ static void samples_come_out_as_others_see_them(void **state)
         return;
     }
     static const char *const folders[] = {"pkgs", "synthetic/good"};
-    unsigned packages = 0, files = 0, compared = 0;
+    unsigned packages = 0, files = 0, compared = 0, seen = 0;
     char cwd[1024];
     assert_non_null(getcwd(cwd, sizeof cwd));
     const char *base = *samples == '/' ? samples : arena_printf(memory, "%s/%s", cwd, samples);
@@ -655,7 +656,7 @@ static void samples_come_out_as_others_see_them(void **state)
         DIR *d = opendir(folder);
         assert_non_null(d);
         for (struct dirent *entry; (entry = readdir(d)) != NULL;) {
-            if (strstr(entry->d_name, ".pkg") == NULL)
+            if (strstr(entry->d_name, ".pkg") == NULL || !package_chosen(seen++))
                 continue;
             bool bad = text_starts(entry->d_name, "curl__") || text_starts(entry->d_name, "Homebrew__") ||
                        strstr(entry->d_name, "bad_signature") != NULL;
@@ -723,7 +724,7 @@ static void samples_come_out_as_others_see_them(void **state)
         closedir(d);
     }
     print_message("%u packages, %u members laid out, %u compared\n", packages, files, compared);
-    assert_true(packages >= 26 && compared > 3000);
+    assert_true(packages >= (package_whole() ? 26 : 8) && compared > (package_whole() ? 3000 : 0));
 }
 
 int main(int argc, char **argv)

@@ -432,7 +432,9 @@ static void tickets(void **state)
     assert_true(judge(&b, NULL, &s));
     if (!s.notarized || s.notarized_at != authority_day("2024-03-01") || s.status != SIGNATURE_SIGNED)
         fail_msg("%s %s", s.ticket, s.why);
-    for (size_t i = without + 9; i < b.len; i += 3) { /* a byte altered anywhere */
+    for (size_t i = without + 9, n = 0; i < b.len; i += 3, n++) { /* a byte altered anywhere */
+        if (!package_chosen((unsigned)n))
+            continue;
         b.data[i] ^= 0x21;
         assert_true(judge(&b, NULL, &s));
         if (s.notarized || s.status != SIGNATURE_SIGNED)
