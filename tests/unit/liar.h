@@ -3,8 +3,9 @@
  */
 #ifndef TESTS_UNIT_LIAR_H
 #define TESTS_UNIT_LIAR_H
-#include "flat.h"
 #include "installer/worker.h"
+#include "package.h"
+#include "volume.h"
 
 #define LIAR_DONE 1 /* the record that ends a conversation well: worker.c */
 

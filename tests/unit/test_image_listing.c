@@ -9,12 +9,14 @@ enum { LINK = WORKER_TYPES, COMPLAINT, HFS, MOUNT };
 /* --- the worker's side -----------------------------------------------------------------------------------
  */
 
-/* The records that this text makes it send, as one line. */
+/* The records that this text makes it send, as one line, until the next call. */
 static const char *told(const char *text, bool *ok)
 {
     struct buf request;
     struct worker_fields f;
-    const char *out = "";
+    static struct buf out;
+    buf_release(&out);
+    buf_init(&out, 4 * LIMIT_MB);
     buf_init(&request, WORKER_REQUEST_MAX);
     assert_true(buf_printf(&request, "%s", text));
     *ok = uncaged_work(image_listing_work, &request, NULL, 0);
@@ -23,9 +25,9 @@ static const char *told(const char *text, bool *ok)
         const char *one = type == HFS ? "" : worker_text(&f, LIMIT_PATH);
         const char *two = type == LINK ? worker_text(&f, LIMIT_PATH) : "";
         assert_true(worker_end(&f));
-        out = arena_printf(memory, "%s(%u %s%s%s)", out, type - LINK, one, type == LINK ? ">" : "", two);
+        assert_true(buf_printf(&out, "(%u %s%s%s)", type - LINK, one, type == LINK ? ">" : "", two));
     }
-    return out;
+    return buf_str(&out);
 }
 
 #define IGNORED "ERROR: Dangerous link path was ignored : "
@@ -235,11 +237,14 @@ static int be_worker(const char *task)
     if (!files_read_fd(STDIN_FILENO, &asked, &e))
         return 9;
     const char *text = buf_str(&asked);
-    if (*text != '\0' && text[1] == '!') {
-        lies[strtoul(text + 2, NULL, 10)].say();
+    bool lies_to_be_told = *text != '\0' && text[1] == '!';
+    size_t row = lies_to_be_told ? strtoul(text + 2, NULL, 10) : 0;
+    int again = package_file(text, asked.len);
+    buf_release(&asked);
+    if (lies_to_be_told) {
+        lies[row].say();
         return liar_done();
     }
-    int again = package_file(text, asked.len);
     if (lseek(again, 0, SEEK_SET) != 0 || dup2(again, STDIN_FILENO) != STDIN_FILENO)
         return 9;
     close(again);

@@ -1,7 +1,7 @@
 /* inspect: what the worker that reads a package's tables says of it, in which order, and the plan it leaves;
  * and that it says nothing further of what it refuses. */
 #include "authority.h"
-#include "uncaged.h"
+#include "looked.h"
 
 static const struct archive_member tree[] = {{.name = ".", .mode = 040755},
                                              {.name = "./bin", .mode = 040755},

@@ -75,7 +75,10 @@ static void a_long_text_is_cut(void **state)
     for (size_t i = 0; i < 20000; i += 2)
         memcpy(much + i, "\xc3\xa9", 2);
     much[20000] = '\0';
-    int fd = file(arena_printf(memory, WHOLE("x%s", ""), much));
+    const char *text = arena_printf(memory, WHOLE("x%s", ""), much);
+    bool ok;
+    assert_true(uncaged(text, &ok) == 1 && ok);
+    int fd = file(text);
     struct profile *p = profile_read(volume_loop, memory, fd, &e);
     if (p == NULL)
         fail_msg("%s", e.text);

@@ -1,7 +1,6 @@
 /* stage: the worker that unpacks does what a good plan says and proves it; a plan in disorder, or one that
  * lies about the package, ends it, and nothing comes to be outside its folder. */
-#include "core/crypto.h"
-#include "uncaged.h"
+#include "staged.h"
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -11,38 +10,6 @@ static const struct archive_member tree[] = {{.name = ".", .mode = 040755},
                                              {.name = NULL}};
 static const struct archive_member script[] = {
     {.name = "./postinstall", .mode = 0100755, .data = "#!/bin/sh\n"}, {.name = NULL}};
-
-static struct record_request asked;
-static int directory = -1, package = -1, plan = -1;
-
-static void fresh(enum record_task task)
-{
-    if (directory >= 0)
-        close(directory);
-    if (plan >= 0)
-        close(plan);
-    assert_true(files_remove(volume, "in", &e));
-    directory = files_dir(volume, "in", true, 0700, &e);
-    put("outside", "o");
-    asked = uncaged_request(task);
-    plan = package_file("", 0);
-    assert_true(directory >= 0);
-}
-
-static bool stages(void)
-{
-    bool ok = uncaged_stage(package, directory, plan, &asked);
-    assert_string_equal(text_of("outside"), "o");
-    return ok;
-}
-
-static void refused(enum err_kind kind, const char *why)
-{
-    if (stages())
-        fail_msg("not refused: %s", why);
-    if (e.kind != kind || strstr(e.text, why) == NULL)
-        fail_msg("kind %d, and not \"%s\": %s", e.kind, why, e.text);
-}
 
 /* A package, and the plan that inspect makes for it. */
 static void planned(int fd)
@@ -219,99 +186,6 @@ static void more_than_there_is_room_for(void **state)
 
 /* --- plans by hand: the worker that made one may have been led astray ----------------------------------- */
 
-static struct xar_member at(const char *path, const char *bytes, size_t n)
-{
-    struct xar_member m = {.path = path,
-                           .name = text_basename(path),
-                           .length = n,
-                           .size = n,
-                           .encoding = XAR_STORED,
-                           .encoding_name = "application/octet-stream"};
-    m.archived.kind = m.extracted.kind = DIGEST_SHA1;
-    digest_of(DIGEST_SHA1, bytes, n, m.archived.sum);
-    digest_of(DIGEST_SHA1, bytes, n, m.extracted.sum);
-    return m;
-}
-
-/* The package is these bytes. */
-static void holds(const void *p, size_t n)
-{
-    if (package >= 0)
-        close(package);
-    package = package_file(p, n);
-}
-
-static struct plan_writer w;
-
-static void begin(enum record_task task, uint64_t components)
-{
-    fresh(task);
-    plan_begin(&w, plan);
-    assert_true(plan_put_total(&w, 100, components, &e));
-}
-
-static void end(bool whole)
-{
-    if (whole)
-        assert_true(plan_end(&w, &e));
-    else
-        assert_true(files_write(plan, w.out.data, w.out.len, &e));
-    plan_writer_release(&w);
-}
-
-static void plans_in_disorder(void **state)
-{
-    (void)state;
-    static const char *const disorder = "the plan for unpacking is in disorder",
-                             *const nonsense = "the plan for unpacking makes no sense";
-    const struct plan_component bare = {.location = "/"};
-    const struct xar_member m = at("d", "", 0);
-    holds("", 0);
-
-    fresh(RECORD_LAYOUT); /* nothing at all */
-    refused(ERR_INTERNAL, nonsense);
-    assert_true(files_write(plan, "\377\377\377\377\377\377\377\377", 8, &e)); /* a record of 4 GB */
-    refused(ERR_INTERNAL, nonsense);
-    begin(RECORD_LAYOUT, 1);
-    end(false); /* it ends before its end */
-    refused(ERR_INTERNAL, nonsense);
-    fresh(RECORD_LAYOUT);
-    plan_begin(&w, plan);
-    assert_true(plan_put_component(&w, &bare, &e)); /* without its total */
-    end(true);
-    refused(ERR_INTERNAL, disorder);
-    begin(RECORD_LAYOUT, 1);
-    assert_true(plan_put_member(&w, &m, &e)); /* of the other task */
-    end(true);
-    refused(ERR_INTERNAL, disorder);
-    begin(RECORD_EXPAND, 1);
-    assert_true(plan_put_component(&w, &bare, &e));
-    end(true);
-    refused(ERR_INTERNAL, disorder);
-    begin(RECORD_EXPAND, 0);
-    end(false);
-    refused(ERR_INTERNAL, nonsense);
-    begin(RECORD_LIST, 0); /* for which nothing is unpacked */
-    end(true);
-    refused(ERR_INTERNAL, disorder);
-    begin(RECORD_LAYOUT, 1);
-    assert_true(plan_put_component(&w, &bare, &e));
-    end(false); /* cut behind a component */
-    refused(ERR_INTERNAL, nonsense);
-    begin(RECORD_LAYOUT, LIMIT_COMPONENTS + 1);
-    for (size_t i = 0; i <= LIMIT_COMPONENTS; i++)
-        assert_true(plan_put_component(&w, &bare, &e));
-    end(true);
-    refused(ERR_INTERNAL, disorder);
-    assert_false(there(arena_printf(memory, "in/%d", LIMIT_COMPONENTS)));
-    begin(RECORD_LAYOUT, 0); /* no component is a good plan */
-    end(true);
-    assert_true(stages());
-    /* as no request may ask for more than is known */
-    asked.task = (enum record_task)(RECORD_JUDGE + 1);
-    refused(ERR_INTERNAL, "asked for something it does not know");
-}
-
 static void a_bom_that_is_of_another_payload(void **state)
 {
     (void)state;
@@ -443,7 +317,6 @@ int main(void)
         cmocka_unit_test(a_lock_that_another_holds),
         cmocka_unit_test(what_is_damaged_is_named),
         cmocka_unit_test(more_than_there_is_room_for),
-        cmocka_unit_test(plans_in_disorder),
         cmocka_unit_test(a_bom_that_is_of_another_payload),
         cmocka_unit_test(members_come_out_under_their_names),
     };

@@ -1,12 +1,10 @@
 /* uncaged: what workers do, done by the test's own process and outside their cages, so that every record they
- * send, and every byte of the plan between the two for packages, can be looked at. */
+ * send can be looked at. */
 #ifndef TESTS_UNIT_UNCAGED_H
 #define TESTS_UNIT_UNCAGED_H
-#include "flat.h"
-#include "installer/inspect.h"
-#include "installer/plan.h"
-#include "installer/record.h"
-#include "installer/stage.h"
+#include "installer/worker.h"
+#include "package.h"
+#include "volume.h"
 
 #define UNCAGED_LAST (WORKER_FIRST + 2)
 
@@ -21,16 +19,6 @@ static inline void uncaged_reserve(void)
         assert_true(null >= 0 && (fd == null || dup2(null, fd) == fd));
     if (null > UNCAGED_LAST)
         close(null);
-}
-
-static inline struct record_request uncaged_request(enum record_task task)
-{
-    return (struct record_request){.task = task,
-                                   .scripts = true,
-                                   .owners = geteuid() == 0,
-                                   .arch = "arm64",
-                                   .os_version = "15.1",
-                                   .max_bytes = LIMIT_MB};
 }
 
 /* One worker's work on these descriptors. What it said is in uncaged_heard, whatever came of it. */
@@ -73,26 +61,4 @@ static inline unsigned uncaged_next(struct worker_fields *f)
     return head[0];
 }
 
-static inline bool uncaged_asked(bool (*work)(const struct buf *, struct err *),
-                                 const struct record_request *r, const int *fds, size_t n)
-{
-    struct buf request;
-    buf_init(&request, WORKER_REQUEST_MAX);
-    assert_true(record_put_request(&request, r, &e));
-    bool ok = uncaged_work(work, &request, fds, n);
-    buf_release(&request);
-    return ok;
-}
-
-static inline bool uncaged_inspect(int package, int plan, const struct record_request *r)
-{
-    const int fds[] = {package, plan};
-    return uncaged_asked(inspect_work, r, fds, 2);
-}
-
-static inline bool uncaged_stage(int package, int directory, int plan, const struct record_request *r)
-{
-    const int fds[] = {package, directory, plan};
-    return uncaged_asked(stage_work, r, fds, 3);
-}
 #endif
