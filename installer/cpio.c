@@ -16,7 +16,7 @@ struct cpio {
     struct payload *payload;
     uint64_t left, members;
     size_t pad;
-    bool done;
+    bool done, behind_file; /* behind_file: the member before is one, and path is its name */
     char path[LIMIT_PATH + 1], link[LIMIT_PATH + 1];
 };
 
@@ -75,6 +75,21 @@ struct header {
     size_t size, pad; /* of the header; what pads the name */
 };
 
+/* A file of 8 GB or more does not fit the size field. Writers that do not notice leave its low bits there:
+ * the next header is then looked for in the middle of its data. */
+static bool no_header(const struct cpio *c, struct err *e)
+{
+    char shown[256];
+    if (!c->behind_file)
+        return bad(e, "there is no cpio header where one must be");
+    text_printable_into(shown, sizeof shown, c->path, strlen(c->path));
+    return err_set(
+        e, ERR_FORMAT, CAUSE_FORMAT,
+        "there is no cpio header behind \"%s\": it is damaged, or that file is one of 8 GB or more, "
+        "which does not fit",
+        shown);
+}
+
 static bool read_header(struct cpio *c, struct cpio_member *m, struct header *h, struct err *e)
 {
     const unsigned char *b;
@@ -82,7 +97,7 @@ static bool read_header(struct cpio *c, struct cpio_member *m, struct header *h,
         return false;
     bool ok = true, newc = b[5] == '1' || b[5] == '2';
     if (memcmp(b, "07070", 5) != 0 || (!newc && b[5] != '7'))
-        return bad(e, "there is no cpio header where one must be");
+        return no_header(c, e);
     if (newc) {
         if (!payload_peek(c->payload, NEWC_HEADER, &b, e))
             return false;
@@ -225,6 +240,7 @@ bool cpio_next(struct cpio *c, struct cpio_member *m, bool *end, struct err *e)
         return false;
     payload_consume(c->payload, h.size + n + h.pad);
     c->left = m->size;
+    c->behind_file = (h.mode & 0170000) == 0100000;
     m->path = c->path;
     m->link = "";
     if (++c->members > LIMIT_PAYLOAD_FILES)

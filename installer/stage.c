@@ -250,7 +250,7 @@ static bool layout(struct stage *s, struct err *e)
 static int expanded_parent(const char *path, const char **name, struct err *e)
 {
     int fd = openat(DIRECTORY, ".", OPENDIR);
-    const char *slash;
+    const char *slash, *whole = path;
     while (fd >= 0 && (slash = strchr(path, '/')) != NULL) {
         char part[LIMIT_NAME + 1];
         size_t n = (size_t)(slash - path);
@@ -268,7 +268,7 @@ static int expanded_parent(const char *path, const char **name, struct err *e)
     }
     *name = path;
     if (fd < 0)
-        err_sys(e, "cannot open the folder of %s", path);
+        err_sys(e, "cannot open the folder of %s", whole);
     return fd;
 }
 

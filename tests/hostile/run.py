@@ -32,8 +32,8 @@ from traps import TRAPS, Place  # noqa: E402
 MB = 1 << 20
 MEMORY = 512 * MB      # address space of any process
 FILE = 256 * MB        # the largest file anything may write
-CPU = 300 if os.environ.get('SWEEP') else 60  # seconds of one process; a sweep has the million files
-DEADLINE = 120         # seconds until a command counts as hung
+CPU, DEADLINE = (300, 600) if os.environ.get('SWEEP') else (60, 120)  # of one process, and until a command counts as hung; a sweep has the million files
+SLOWER = 4             # a sanitizer build is, at most
 SENTENCE = 700
 OWN = ('Library/Daybreak', 'private/var/log/daybreak', 'private/var/db/receipts', 'private/etc', 'private/tmp', 'var', 'etc', 'tmp')
 
@@ -46,7 +46,8 @@ def bound(sanitized):
     """The limits of this process, which everything that it starts inherits."""
     if not sanitized:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU, CPU + 5))
+    cpu = CPU * SLOWER if sanitized else CPU
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 5))
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE, FILE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
@@ -59,19 +60,21 @@ class Program:
         self.env = dict(os.environ, ASAN_OPTIONS='hard_rss_limit_mb=1024:detect_leaks=1', TZ='UTC')
 
     def __call__(self, *argv, deadline=DEADLINE):
-        """(exit status, standard output, standard error); a signal, a hang or a sanitizer's word fail."""
-        p = subprocess.Popen([self.path, *argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                             env=self.env)
-        try:
-            out, err = p.communicate(timeout=deadline)
-        except subprocess.TimeoutExpired:
-            p.kill()
-            p.communicate()
-            raise Failed('%s: no end after %d s' % (argv[:2], deadline))
+        """(exit status, standard output of what succeeds, standard error); a signal, a hang or a sanitizer's word fail."""
+        with tempfile.TemporaryFile() as out:  # a listing may be longer than what this process may hold
+            p = subprocess.Popen([self.path, *argv], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, env=self.env)
+            try:
+                _, err = p.communicate(timeout=deadline * SLOWER if self.sanitized else deadline)
+            except subprocess.TimeoutExpired:
+                p.kill()
+                p.communicate()
+                raise Failed('%s: no end after %d s' % (argv[:2], deadline))
+            out.seek(0)
+            said = out.read() if p.returncode == 0 else b''
         err = err.decode(errors='replace')
         if p.returncode < 0 or re.search(r'Sanitizer|runtime error', err):
             raise Failed('%s: exit %d: %s' % (argv[:2], p.returncode, err[:3000]))
-        return p.returncode, out, err
+        return p.returncode, said, err
 
 
 # --- the world ------------------------------------------------------------------------------------------------
@@ -94,7 +97,7 @@ def row(full):
         data = os.readlink(full)
     elif stat.S_ISREG(st.st_mode):
         with open(full, 'rb') as f:
-            data = hashlib.sha256(f.read()).hexdigest()
+            data = hashlib.file_digest(f, 'sha256').hexdigest()
     else:
         data = ''
     return (st.st_mode, st.st_uid, st.st_gid, st.st_nlink, st.st_ino, st.st_mtime_ns, st.st_ctime_ns, data)
@@ -373,6 +376,7 @@ def looked(case, whole):
             print('%6.2f s %s' % (time.monotonic() - start, case.trap.name), flush=True)
         return bad
     except (Failed, ValueError) as e:
+        shutil.rmtree(case.out, ignore_errors=True)  # what a killed command has left is no longer looked at
         return ['%s: %s' % (case.trap.name, e)]
 
 

@@ -359,6 +359,12 @@ static void refused(void **state)
     make_file(payload, "\xff", "", 0, 0644);
     is_refused(&c, "UTF-8");
     unlinkat(payload, "\xff", 0);
+    make_file(payload, "big", "", 0, 0644);
+    int big = openat(payload, "big", O_WRONLY | O_CLOEXEC);
+    if (ftruncate(big, (off_t)1 << 33) == 0) /* with nothing in it */
+        is_refused(&c, "big: files of 8 GB and more do not fit a package's archive");
+    close(big);
+    unlinkat(payload, "big", 0);
     make_file(payload, "Name", "", 0, 0644);
     make_file(payload, "name", "", 0, 0644);
     is_refused(&c, "same name");

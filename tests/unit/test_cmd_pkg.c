@@ -2,6 +2,7 @@
 #include "agent/cmd.h"
 #include "core/text.h"
 #include "installer/install.h"
+#include "installer/xar_writer.h"
 #include "package.h"
 #include <jansson.h>
 #include <sys/stat.h>
@@ -156,10 +157,65 @@ static void signed_is_judged(void **state)
     assert_int_equal(RUN(out, "info", path), 1);
 }
 
+/* A container at base/name.pkg of files with these paths; those that end in '/' are folders. */
+static const char *container(const char *name, const char *const *paths)
+{
+    static char path[128];
+    int below = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct xar_writer *w = xar_writer_open(below, &e);
+    snprintf(path, sizeof path, "%s/%s.pkg", base, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(w != NULL && fd >= 0);
+    for (; *paths != NULL; paths++) {
+        char info[160], folder[64];
+        size_t n = strlen(*paths);
+        snprintf(folder, sizeof folder, "%.*s", (int)n - 1, *paths);
+        snprintf(info, sizeof info, "<pkg-info identifier=\"com.example%zu\" version=\"1\"/>", n);
+        assert_true((*paths)[n - 1] == '/' ? xar_writer_directory(w, folder, &e)
+                                           : xar_writer_file(w, *paths, false, &e) &&
+                                                 xar_writer_write(w, info, strlen(info), &e));
+    }
+    assert_true(xar_writer_commit(w, fd, &e));
+    xar_writer_free(w);
+    close(fd);
+    close(below);
+    return path;
+}
+
+/* The listing is written as it comes: with nothing, one or several of each it is one object all the same. */
+static void listings_are_one_object(void **state)
+{
+    (void)state;
+    static const char *const none[] = {NULL}, *const members[] = {"a/", "a/b", "c", NULL},
+                             *const one[] = {"PackageInfo", NULL}, *const two[] = {"Distribution",   "a/",
+                                                                                   "a/PackageInfo",  "bb/",
+                                                                                   "bb/PackageInfo", NULL};
+    static const struct {
+        const char *name, *const *paths;
+        size_t components, members;
+    } rows[] = {{"none", none, 0, 0}, {"members", members, 0, 3}, {"one", one, 1, 0}, {"two", two, 2, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char out[8192];
+        assert_int_equal(RUN(out, "list", container(rows[i].name, rows[i].paths), "--json"), 0);
+        json_t *j = object(out);
+        const json_t *components = json_object_get(j, "components");
+        assert_int_equal(json_array_size(components), rows[i].components);
+        assert_int_equal(json_array_size(json_object_get(j, "members")), rows[i].members);
+        for (size_t k = 0; k < rows[i].components; k++) {
+            assert_true(text_starts(string(json_array_get(components, k), "identifier"), "com.example"));
+            assert_true(json_is_array(json_object_get(json_array_get(components, k), "entries")));
+        }
+        assert_true(json_is_null(json_object_get(j, "refused")) &&
+                    json_is_integer(json_object_get(j, "files")));
+        json_decref(j);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(usage), cmocka_unit_test(built_seen_proved),
-                                       cmocka_unit_test(signed_is_judged)};
+                                       cmocka_unit_test(signed_is_judged),
+                                       cmocka_unit_test(listings_are_one_object)};
     if (argc == 3 && strcmp(argv[1], "--worker") == 0)
         return install_worker(argv[2]);
     if (!mkdtemp(base))

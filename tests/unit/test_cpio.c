@@ -226,10 +226,39 @@ static void files_beyond_four_gigabytes(void **state)
     buf_release(&tail);
 }
 
+/* Of the size of a file of 8 GB and 4 KB some writers keep the low bits. What follows is its data. */
+static void a_file_that_does_not_fit_is_named(void **state)
+{
+    (void)state;
+    static char data[4096];
+    const struct archive_member big = {.name = "./d/big", .mode = 0100644, .data = data, .size = sizeof data};
+    const struct archive_member folder = {.name = "./d", .mode = 040755};
+    struct buf b, shown;
+    buf_init(&b, LIMIT_MB);
+    buf_init(&shown, LIMIT_MB);
+    archive_add(&b, &folder, false);
+    size_t header = b.len;
+    archive_add(&b, &big, false);
+    assert_true(buf_append(&b, data, sizeof data, &e));
+    archive_end(&b, false);
+    assert_false(walk(&b, &shown));
+    assert_int_equal(e.kind, ERR_FORMAT);
+    assert_string_equal(
+        e.text, "there is no cpio header behind \"d/big\": it is damaged, or that file is one of 8 GB "
+                "or more, which does not fit");
+    /* behind a folder it is no file's fault */
+    b.data[header] = 'x';
+    assert_false(walk(&b, &shown));
+    assert_string_equal(e.text, "there is no cpio header where one must be");
+    buf_release(&b);
+    buf_release(&shown);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_beyond_four_gigabytes),
+        cmocka_unit_test(a_file_that_does_not_fit_is_named),
         cmocka_unit_test(both_forms_read_alike),
         cmocka_unit_test(names_are_clean_or_refused),
         cmocka_unit_test(only_files_directories_and_links_exist),
