@@ -1038,6 +1038,31 @@ def test_bad_unknown_option(w):
     assert r.returncode == 200 and 'usage' in (r.stdout + r.stderr).lower()
 
 
+def test_help_fits_a_terminal(w):
+    """every page of help is 80 columns wide at most, and run's names each option of the target"""
+    pages = [[], ['--help']] + [[c, '--help'] for c in ('run check status stop request why config doctor logs reset pkg'.split())]
+    pages += [['pkg', v, '--help'] for v in 'info list verify extract build mdm-manifest'.split()]
+    for page in pages:
+        out = subprocess.run([w.program] + page, capture_output=True, text=True)
+        assert out.returncode == (0 if page else 200) and not out.stderr, (page, out)
+        wide = [line for line in out.stdout.splitlines() if len(line) > 80]
+        assert not wide and '\n\n\n' not in out.stdout, (page, wide)
+        if page[:1] == ['run']:
+            assert all(o in out.stdout for o in ('--root', '--facts', '--prefs', '--repo', '--id', '--bootstrap', '--scripts')), out.stdout
+        if page[:1] == ['status']:
+            assert '--root' in out.stdout and '--facts' not in out.stdout, out.stdout
+
+
+def test_bad_word_of_munkis(w):
+    """managedsoftwareupdate's flags that have no counterpart are refused with the reason, not taken for a run"""
+    for word, why in (('--applesuspkgsonly', "Apple's updates"), ('--logoutinstall', 'run --auto'), ('-l', 'run --auto'),
+                      ('--launchosinstaller', 'not upgraded'), ('--set-bootstrap-mode', 'HandOff'),
+                      ('--clear-bootstrap-mode', 'managedsoftwareupdate'), ('--show-config-plist', 'config --json')):
+        for argv in ([word], ['run', word]):
+            out = subprocess.run([w.program] + argv, capture_output=True, text=True)
+            assert out.returncode == 200 and why in out.stderr and 'unknown' not in out.stderr, (argv, out)
+
+
 def test_bad_root_is_needed_on_linux(w):
     if sys.platform == 'darwin':
         raise lib.Skip('a Mac has a target of its own')
