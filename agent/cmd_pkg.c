@@ -33,7 +33,8 @@ static const struct verb {
      "  --expand             the raw members instead\n"
      "DIR is made; one that exists must be empty. Set-id bits are dropped.\n"},
     {"build", BUILD, 1, cmd_pkg_build,
-     "daybreak pkg build --payload DIR --identifier ID --version V [options] OUT.pkg\n"
+     "daybreak pkg build --payload DIR --identifier ID --version V [options]\n"
+     "                          OUT.pkg\n"
      "       daybreak pkg build --component A.pkg [--component B.pkg ...] [options]\n"
      "                          OUT.pkg",
      "make a component of a folder, or a product of components",

@@ -43,7 +43,7 @@ static const struct options_command commands[] = {
      "Changes nothing. Exit 1 when something is wrong.", cmd_doctor, NULL},
     {"logs", OPTIONS_TARGET | OPTIONS_LOGS, 0, 0, "daybreak logs [--bundle FILE] [options]",
      "the log, or one redacted archive for a colleague",
-     "  --bundle FILE       write a new archive: logs, state, decision, doctor's findings", cmd_logs, NULL},
+     "  --bundle FILE       a new archive: logs, state, decision, doctor's findings", cmd_logs, NULL},
     {"reset", OPTIONS_TARGET, 0, 1, "daybreak reset [ITEM] [options]",
      "forget failures and attempts (never installed software)",
      "", cmd_reset, NULL},

@@ -358,6 +358,13 @@ void progress_reboot(struct progress *p)
     }
 }
 
+void progress_run_fail(struct progress *p, const char *step, const struct err *e)
+{
+    p->run.has_failure = true;
+    p->run.failure = (struct progress_failure){
+        .step = keep(p, step), .cause = e->cause, .message = keep(p, e->text), .code = e->code};
+}
+
 void progress_end(struct progress *p, const char *result, int exit_code)
 {
     p->run.state = "finished";
@@ -367,7 +374,7 @@ void progress_end(struct progress *p, const char *result, int exit_code)
     p->run.current = -1;
     p->run.phase = "final";
     p->run.finished_ms = now_ms();
-    tell(p, EVENT_RUN_END, -1, NULL);
+    tell(p, EVENT_RUN_END, -1, p->run.failure.message);
 }
 
 void progress_make_ids(struct arena *a, struct progress_item *items, int count)

@@ -188,6 +188,7 @@ static int no_decision(struct run *r, const struct err *e)
         log_info("try: %s", err_suggestion(e->cause));
     }
     write_report(r, true);
+    progress_run_fail(r->s->progress, "decision", e);
     progress_end(r->s->progress, result_of(code), code);
     return code;
 }
@@ -198,6 +199,7 @@ static int still_waiting(struct run *r, const struct err *e)
     log_warn("%s", e->text);
     report_warning(r->s->report, e->text);
     write_report(r, true);
+    progress_run_fail(r->s->progress, "preferences", e);
     progress_end(r->s->progress, "unavailable", EXIT_PENDING);
     return EXIT_PENDING;
 }
@@ -211,7 +213,11 @@ static int refused(struct run *r, const struct err *e)
     }
     log_error("%s", e->text);
     report_error(r->s->report, e->text);
+    if (err_suggestion(e->cause)[0] != '\0') {
+        log_info("try: %s", err_suggestion(e->cause));
+    }
     write_report(r, true);
+    progress_run_fail(r->s->progress, e->kind == ERR_USAGE ? "preferences" : "preflight", e);
     progress_end(r->s->progress, result_of(code), code);
     return code;
 }
@@ -277,6 +283,7 @@ static int install_all(struct run *r)
         log_error("%s", e.text);
         report_error(s->report, e.text);
         write_report(r, true);
+        progress_run_fail(s->progress, "profiles", &e);
         progress_end(s->progress, "failed", EXIT_CRITICAL);
         return EXIT_CRITICAL;
     }

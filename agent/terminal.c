@@ -245,6 +245,9 @@ static void the_end(struct terminal *t, const struct progress_run *r)
     say(t, "%s%s%s in %.1f s%s%s%s (exit %d: %s)\n", paint(t, "\033[1m"),
         strcmp(r->result, "ok") == 0 ? "Done" : "Finished", paint(t, "\033[0m"), seconds, n > 0 ? ": " : "",
         text, r->reboot ? "; a restart is pending" : "", r->exit_code, err_exit_meaning(r->exit_code));
+    if (r->has_failure && err_suggestion(r->failure.cause)[0] != '\0') {
+        say(t, "%s%s\n", t->tty ? "      → " : "    try: ", err_suggestion(r->failure.cause));
+    }
 }
 
 static void measure(struct terminal *t, const struct progress_item *it, int64_t ms)

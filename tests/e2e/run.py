@@ -994,8 +994,12 @@ def test_bad_no_network(w):
         port = s.getsockname()[1]
     mac = w.mac('http://127.0.0.1:%d' % port)
     mac.prefs.update(DownloadRetries=0)
-    expect(mac.run(), 150, 'refused|connect')
+    expect(mac.run(), 150, 'refused|connect', 'try: check the network')
     assert mac.status()['result'] == 'unavailable'
+    said = mac.status()['failure']
+    assert said['step'] == 'decision' and said['cause'] == 'tcp' and '127.0.0.1' in said['message'] and said['suggestion'], said
+    assert said['message'] in mac('status').out and 'try: ' in mac('status').out, mac('status')
+    assert mac('status', '--line').out.rstrip('\n').endswith(' 0/0 ' + said['message']), mac('status', '--line')
 
 
 def test_bad_server_error(w):
@@ -1027,7 +1031,13 @@ def test_bad_repo_public_keys(w):
 def test_bad_no_repository(w):
     mac = w.mac()
     mac.prefs = {}
-    expect(mac.run(), 200, 'SoftwareRepoURL|repository')
+    expect(mac.run(), 200, 'SoftwareRepoURL|repository', 'try: check in the MDM server')
+    assert mac.status()['failure']['cause'] == 'profile', mac.status()
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac.prefs = w.mac(name='configured').prefs
+    expect(mac.run(), 0)
+    assert mac.status()['failure'] is None, mac.status()
 
 
 def test_bad_unknown_option(w):
