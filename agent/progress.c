@@ -248,6 +248,8 @@ void progress_wait(struct progress *p, const char *what)
     p->run.state = what != NULL ? "waiting" : "running";
     char text[300];
     snprintf(text, sizeof text, "waiting for %s", what != NULL ? what : "nothing any more");
+    /* or the log has an hour in it that nobody can explain */
+    log_info("%s", what != NULL ? text : "the wait is over");
     tell(p, EVENT_NOTE, -1, text);
 }
 

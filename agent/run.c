@@ -420,6 +420,25 @@ static void note_battery(struct run *r)
     }
 }
 
+/* The last line of a run in the log: what a technician looks for first. */
+static void log_end(const struct progress_run *now, int code)
+{
+    char names[400] = "";
+    int done = 0;
+    size_t n = 0;
+    for (int i = 0; i < now->count; i++) {
+        const struct progress_item *it = &now->items[i];
+        bool ok = it->state == STATE_SUCCESS || it->state == STATE_SKIPPED;
+        done += ok;
+        if (!ok && n < sizeof names - 1) {
+            n += (size_t)snprintf(names + n, sizeof names - n, "%s%s %s",
+                                  n > 0 ? ", " : "; not done: ", it->name, progress_state_name(it->state));
+        }
+    }
+    log_info("ended with %d: %s; %d of %d items are done%s%s", code, err_exit_meaning(code), done, now->count,
+             names, now->reboot ? "; a restart is pending" : "");
+}
+
 /* --- the whole ------------------------------------------------------------------------------------------ */
 
 int run_all(const struct options *o)
@@ -442,7 +461,7 @@ int run_all(const struct options *o)
         run_postflight(&r);
         run_tell_server(&r);
         power_release(awake);
-        log_info("ended with %d: %s", code, err_exit_meaning(code));
+        log_end(progress_now(s.progress), code);
         if (r.deadline_timer != 0) {
             loop_cancel(s.loop, r.deadline_timer);
         }

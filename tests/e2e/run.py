@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 """The program as its users run it, against real servers: run.py [--program build/daybreak] [--only WORD]"""
 import argparse
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import plistlib
+import pty
 import re
 import select
 import shutil
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
+import termios
 import time
 import urllib.parse
 
@@ -320,6 +325,60 @@ def test_preinstall_failure_leaves_nothing(w):
     assert not os.path.exists(mac.path('Library/Alpha'))
     assert mac.failure('Alpha')['code'] == 9, mac.failure('Alpha')
     assert os.listdir(mac.path('Library/Daybreak/Staging')) == [] if os.path.isdir(mac.path('Library/Daybreak/Staging')) else True
+
+
+def on_terminal(argv, columns):
+    """what a terminal of so many columns shows in the end, line by line, and every line that it ever got"""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, columns, 0, 0))
+    p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=dict(os.environ, TERM='xterm'))
+    os.close(theirs)
+    got = b''
+    with contextlib.suppress(OSError):  # Linux says EIO when the other end is closed
+        while data := os.read(ours, 65536):
+            got += data
+    os.close(ours)
+    assert p.wait(lib.DEADLINE) is not None
+    screen, every = [], []
+    for line in got.decode().replace('\r', '').split('\n'):
+        for _ in range(line.count('\033[1A')):
+            screen.pop()
+        line = re.sub(r'\033\[[0-9;]*[A-Za-z]', '', line)
+        every.append(line)
+        screen.append(line)
+    return screen, every
+
+
+def test_a_terminal_shows_a_failure_once_and_breaks_no_word(w):
+    """no line is wider than the terminal; a sentence is broken at spaces, said once, with what to do; how far it is"""
+    long = 'It' + ' and more' * 12
+    w.repo.simple('Alpha', display_name=long, scripts={'preinstall': '#!/bin/sh\nexit 9\n'})
+    w.repo.simple('Beta')
+    w.repo.publish('Alpha', 'Beta')
+    mac = w.mac()
+    screen, every = on_terminal(mac.argv('run', '--scripts', 'run'), 60)
+    text = ' '.join(' '.join(screen).split())
+    assert max(map(len, every)) <= 60, every
+    assert text.count('exited with 9') == 1 and '→ run the script' in text, screen
+    assert any('of 2 done' in line for line in every) and not any('of 2 done' in line for line in screen), every
+    assert mac.failure('Alpha')['message'] in text, screen
+    piped = subprocess.run(mac.argv('run', '--scripts', 'run'), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+    assert piped.count('exited with 9') == 1, piped
+    assert 'ERROR [Alpha] preinstall' in mac.run('--scripts', 'run').err  # kept apart each is told
+
+
+def test_the_log_tells_the_whole_run(w):
+    """what was planned, why it failed, what to do, and at its end what is left"""
+    w.repo.simple('Alpha', scripts={'preinstall': '#!/bin/sh\nexit 9\n'})
+    w.repo.simple('Beta')
+    w.repo.publish('Alpha', 'Beta')
+    mac = w.mac()
+    expect(mac.run('--scripts', 'run'), 2)
+    log = mac.log()
+    for line in ('plan: 2 items, 2 to do', '[Alpha] preinstall: ', '[Alpha] try: run the script', '[Beta] signature: unsigned\n',
+                 'ended with 2: some items failed, were refused or blocked; 1 of 2 items are done; not done: Alpha failed'):
+        assert line in log, (line, log)
+    assert not re.search(r' +$', mac('status').out, re.M), mac('status')
 
 
 def test_what_depends_on_a_failure_is_blocked(w):
