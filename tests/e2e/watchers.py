@@ -19,8 +19,11 @@ LOG = {'splashbuddy': ('SplashBuddyLog', '/Library/Watch/splash.log', 'Applicati
        'dialog': ('DialogCommandFile', '/private/var/tmp/dialog.log',
                   'Library/Application Support/Dialog/Dialog.app/Contents/MacOS/Dialog'),
        'inspect': ('DialogCommandFile', '/private/var/tmp/dialog.log',
+                   'Library/Application Support/Dialog/Dialog.app/Contents/MacOS/Dialog'),
+       'trigger': ('DialogTriggerFile', '/private/var/tmp/dialog.trigger',
                    'Library/Application Support/Dialog/Dialog.app/Contents/MacOS/Dialog')}
-READER = {'splashbuddy': readers.SplashBuddy, 'depnotify': readers.DEPNotify, 'dialog': readers.Dialog, 'inspect': readers.Inspect}
+READER = {'splashbuddy': readers.SplashBuddy, 'depnotify': readers.DEPNotify, 'dialog': readers.Dialog, 'inspect': readers.Inspect,
+          'trigger': readers.Trigger}
 KINDS = list(LOG)
 
 
@@ -106,8 +109,8 @@ def test_every_line_is_one_its_reader_takes(w):
     def fn(s):
         s.run()
         path = s.file
-        s.reader = (lambda k: k(path) if s.kind not in ('dialog', 'inspect') else k.__new__(k))(READER[s.kind])
-        if s.kind in ('dialog', 'inspect'):                 # these would skip what is there: show it to them from the start
+        s.reader = (lambda k: k(path) if s.kind not in ('dialog', 'inspect', 'trigger') else k.__new__(k))(READER[s.kind])
+        if s.kind in ('dialog', 'inspect', 'trigger'):      # these would skip what is there: show it to them from the start
             s.reader.__dict__.update(follower=readers.Follower(path), path=path, rows={}, progress=None, text=None, button=False)
         elif s.kind == 'depnotify':
             s.reader.follower = readers.Follower(path)
@@ -162,7 +165,8 @@ def test_a_file_that_is_cut_removed_or_replaced(w):
                     said = f.read()
                 for row in {'depnotify': ['DeterminateManual: 4', 'DeterminateManualStep: 3', 'ContinueButton: Continue'],
                             'dialog': ['listitem: index: %d, status: ' % i for i in range(4)],
-                            'inspect': ['item:there:success', 'item:alpha:success', 'item:bad:failed', 'item:desk:success']}[kind]:
+                            'inspect': ['item:there:success', 'item:alpha:success', 'item:bad:failed', 'item:desk:success'],
+                            'trigger': ['success:there:', 'success:alpha:', 'failure:bad:', 'success:desk:']}[kind]:
                     assert row in said, (harm.__name__, kind, row, said)
 
 
