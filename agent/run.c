@@ -8,6 +8,7 @@
 #include "agent/power.h"
 #include "agent/restart.h"
 #include "agent/run_internal.h"
+#include "agent/watchers.h"
 #include "core/files.h"
 #include "core/limits.h"
 #include "core/log.h"
@@ -288,6 +289,7 @@ static int install_all(struct run *r)
         return EXIT_CRITICAL;
     }
     run_rows(r);
+    watchers_check(s->target.root, &s->prefs, &s->facts, progress_now(s->progress));
     write_report(r, true);
     run_restart_owed(r);
     if (decide_is_bootstrap(r->decide)) {

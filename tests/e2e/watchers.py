@@ -7,6 +7,9 @@ who comes after a minute."""
 import argparse
 import copy
 import os
+import plistlib
+import re
+import struct
 import subprocess
 import sys
 
@@ -176,6 +179,61 @@ def test_dialog_deletes_cuts_or_leaves_its_file(w):
         s = Scene(w, 'dialog', 'mac%d' % n)
         s.run({30: lambda: s.start(start)})
         s.shows_the_end()
+
+
+def macho(*cpus):
+    """the header of a universal program"""
+    return struct.pack('>II', 0xcafebabe, len(cpus)) + b''.join(struct.pack('>IIIII', c, 0, 4096, 10, 12) for c in cpus)
+
+
+def test_a_window_that_cannot_show_it_is_said(w):
+    """SplashBuddy's rows against the plan; a program for another macOS or another processor: one warning each, and no more"""
+    arm, intel = 0x0100000c, 0x01000007
+    w.repo.simple('Alpha', display_name='Alpha-One')
+    w.repo.simple('Beta')
+    w.repo.publish('Alpha', 'Beta')
+    mac = w.mac()
+    mac.prefs.update(SplashBuddyLog='/Library/Watch/splash.log', DEPNotifyFile='/var/tmp/depnotify.log', DialogCommandFile='/var/tmp/dialog.log')
+    places = {'SplashBuddy': 'Library/Application Support/SplashBuddy', 'DEPNotify': 'Applications/Utilities',
+              'Dialog': 'Library/Application Support/Dialog'}
+
+    def put(path, data):
+        os.makedirs(os.path.dirname(mac.path(path)), exist_ok=True)
+        with open(mac.path(path), 'wb') as f:
+            f.write(data)
+
+    def app(name, least, *cpus):
+        put('%s/%s.app/Contents/Info.plist' % (places[name], name), plistlib.dumps({'LSMinimumSystemVersion': least}))
+        put('%s/%s.app/Contents/MacOS/%s' % (places[name], name, name), macho(*cpus))
+
+    def rows(*names):
+        put('Library/Preferences/io.fti.SplashBuddy.plist', plistlib.dumps({'applicationsArray': [{'packageName': n} for n in names]}))
+
+    def warnings(r):
+        return [line for line in r.err.splitlines() if line.startswith('WARN') and 'has no system' not in line]
+    rows('Alpha_One', 'Beta')
+    app('SplashBuddy', '10.11', intel, arm)
+    app('DEPNotify', '10.10', arm)
+    app('Dialog', '13.0', arm, intel)
+    assert warnings(expect(mac.run(), 0)) == []
+    rows('Alpha', 'Beta', 'Alpha-One')
+    app('SplashBuddy', '10.11', intel)
+    app('Dialog', '26.0', arm)
+    said = warnings(expect(mac.run(), 0))
+    assert len(said) == 4, said
+    for words in ('SplashBuddy cannot run on this Mac.*made for x86_64, this is arm64 without Rosetta', 'Dialog cannot run.*needs macOS 26.0, this is 15.4.1',
+                  'no item of the plan is ever called "Alpha", "Alpha-One"', 'has no packageName "Alpha_One"'):
+        assert any(re.search(words, line) for line in said), (words, said)
+    os.makedirs(mac.path('Library/Apple/usr/libexec/oah'))
+    assert len(warnings(expect(mac.run(), 0))) == 3
+    put('Library/Preferences/io.fti.SplashBuddy.plist', b'nonsense')
+    app('Dialog', '13.0', arm)
+    assert warnings(expect(mac.run(), 0)) == []
+    w.repo.simple('Again', display_name='Alpha_One')
+    w.repo.publish('Alpha', 'Beta', 'Again')
+    rows('Alpha_One', 'Beta')
+    said = warnings(expect(mac.run(), 0))
+    assert len(said) == 1 and 'two items are both called "Alpha_One"' in said[0], said
 
 
 def test_planted_files_are_refused(w):
