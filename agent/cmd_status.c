@@ -39,6 +39,15 @@ static const char *word(const json_t *o, bool alive)
     return strcmp(str(o, "result"), "partial") == 0 ? "PARTIAL" : "FAILED";
 }
 
+/* How manifests came, of the four words of trust, for a person. */
+static const char *came(const char *trust)
+{
+    return strcmp(trust, "http") == 0   ? "over plain http, which proves nothing"
+           : strcmp(trust, "tls") == 0  ? "over TLS"
+           : strcmp(trust, "file") == 0 ? "from a folder"
+                                        : trust;
+}
+
 static const json_t *first_failure(const json_t *o)
 {
     size_t i;
@@ -94,7 +103,7 @@ static void human(const json_t *o, bool alive)
         }
     }
     if (str(o, "manifest")[0] != '\0') {
-        printf("manifest %s, repository trusted by %s\n", str(o, "manifest"), str(o, "trust"));
+        printf("manifest %s, %s\n", str(o, "manifest"), came(str(o, "trust")));
     }
     printf("%d items: %d installed now, %d already there, %d failed, %d blocked, %d deferred, %d to do\n",
            number(counts, "total"), number(counts, "success"), number(counts, "skipped"),

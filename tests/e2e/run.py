@@ -374,6 +374,7 @@ def test_the_log_tells_the_whole_run(w):
     w.repo.publish('Alpha', 'Beta')
     mac = w.mac()
     expect(mac.run('--scripts', 'run'), 2)
+    assert ', from a folder\n' in mac('status').out, mac('status')
     log = mac.log()
     for line in ('plan: 2 items, 2 to do', '[Alpha] preinstall: ', '[Alpha] try: run the script', '[Beta] signature: unsigned\n',
                  'ended with 2: some items failed, were refused or blocked; 1 of 2 items are done; not done: Alpha failed'):
