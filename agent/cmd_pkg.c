@@ -21,32 +21,37 @@ static const struct verb {
     {"list", LIST, 1, cmd_pkg_list, "daybreak pkg list PKG [--json]",
      "every file it holds", ""},
     {"verify", VERIFY, 1, cmd_pkg_verify,
-     "daybreak pkg verify PKG [--require-signature] [--team-id ID] [--ca FILE] [--at DATE] [--json]",
+     "daybreak pkg verify PKG [--require-signature] [--team-id ID] [--ca FILE]\n"
+     "                           [--at DATE] [--json]",
      "is it whole, and who signed it?",
      "  --require-signature  fail when there is no good signature\n"
      "  --team-id ID         fail unless ID has signed it\n"
      "  --ca FILE            root certificates (PEM) instead of Apple's\n"
-     "  --at DATE            judge what has no timestamp as of DATE (2026-11-24T00:00:00Z)\n"},
+     "  --at DATE            judge what has no timestamp as of DATE (2026-11-24)\n"},
     {"extract", EXTRACT, 2, cmd_pkg_extract, "daybreak pkg extract PKG DIR [--expand] [--json]",
-     "lay its payloads out under DIR, as an install into an empty root would",
+     "lay its payloads out under DIR, as an install would",
      "  --expand             the raw members instead\n"
      "DIR is made; one that exists must be empty. Set-id bits are dropped.\n"},
     {"build", BUILD, 1, cmd_pkg_build,
-     "daybreak pkg build --payload DIR --identifier ID --version V [options] OUT.pkg\n"
-     "       daybreak pkg build --component A.pkg [--component B.pkg ...] [options] OUT.pkg",
+     "daybreak pkg build --payload DIR --identifier ID --version V [options]\n"
+     "                          OUT.pkg\n"
+     "       daybreak pkg build --component A.pkg [--component B.pkg ...] [options]\n"
+     "                          OUT.pkg",
      "make a component of a folder, or a product of components",
      "  --payload DIR        what is installed\n"
      "  --scripts DIR        preinstall and/or postinstall, and what they need\n"
      "  --identifier ID      such as org.example.tool (of the product: optional)\n"
      "  --version V\n"
      "  --install-location D where the payload goes; default /\n"
-     "  --ownership WHOSE    recommended: all of it root's (default); preserve: as it is in DIR\n"
+     "  --ownership WHOSE    recommended: all of it root's (default)\n"
+     "                       preserve: as it is in DIR\n"
      "  --component PKG      in the order of installation\n"
      "  --title TEXT         of the product\n"
      "  --min-os VERSION     the product asks for at least this macOS\n"
-     "  --sign KEY.pem       sign it with this RSA key (not encrypted; nobody is asked for a pass phrase)\n"
+     "  --sign KEY.pem       sign it with this RSA key, which is not encrypted\n"
      "  --chain CHAIN.pem    the key's certificate first, then those above it\n"
-     "The same input gives the same bytes. SOURCE_DATE_EPOCH (seconds since 1970) stands for every time.\n"},
+     "The same input gives the same bytes. SOURCE_DATE_EPOCH (seconds since 1970)\n"
+     "stands for every time.\n"},
     {"mdm-manifest", MDM, 1, cmd_pkg_mdm_manifest, "daybreak pkg mdm-manifest PKG --url URL [--ca FILE] [--unsigned]",
      "the manifest for MDM's InstallEnterpriseApplication",
      "  --url URL            https; where Macs will load it from\n"
@@ -65,7 +70,7 @@ static const struct verb *find_verb(const char *name)
 
 static void print_help(void)
 {
-    puts("usage: daybreak pkg VERB ...\n\nLook into, prove, unpack, build flat packages. Works on macOS and "
+    puts("usage: daybreak pkg VERB ...\n\nLook into, prove, unpack, build flat packages, on macOS and "
          "Linux.\n");
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         printf("  %-14s%s\n", verbs[i].name, verbs[i].summary);

@@ -39,6 +39,15 @@ static const char *word(const json_t *o, bool alive)
     return strcmp(str(o, "result"), "partial") == 0 ? "PARTIAL" : "FAILED";
 }
 
+/* How manifests came, of the four words of trust, for a person. */
+static const char *came(const char *trust)
+{
+    return strcmp(trust, "http") == 0   ? "over plain http, which proves nothing"
+           : strcmp(trust, "tls") == 0  ? "over TLS"
+           : strcmp(trust, "file") == 0 ? "from a folder"
+                                        : trust;
+}
+
 static const json_t *first_failure(const json_t *o)
 {
     size_t i;
@@ -55,15 +64,19 @@ static const json_t *first_failure(const json_t *o)
 static void one_line(char *out, size_t size, const json_t *o, bool alive)
 {
     const json_t *counts = json_object_get(o, "counts"), *bad = first_failure(o);
+    const json_t *whole =
+        json_object_get(o, "failure"); /* the run's own comes first: it is why nothing was done */
     const char *when = str(o, "finished")[0] != '\0' ? str(o, "finished") : str(o, "updated");
     if (o == NULL) {
         snprintf(out, size, "NEVER - 0/0");
         return;
     }
+    bool items = !json_is_object(whole) && bad != NULL;
+    const json_t *f = items ? json_object_get(bad, "failure") : whole;
     snprintf(out, size, "%s %s %d/%d%s%s%s%s", word(o, alive), when,
              number(counts, "success") + number(counts, "skipped"), number(counts, "total"),
-             bad != NULL ? " " : "", bad != NULL ? str(bad, "name") : "", bad != NULL ? ": " : "",
-             bad != NULL ? str(json_object_get(bad, "failure"), "message") : "");
+             json_is_object(f) ? " " : "", items ? str(bad, "name") : "", items ? ": " : "",
+             json_is_object(f) ? str(f, "message") : "");
 }
 
 static void human(const json_t *o, bool alive)
@@ -82,8 +95,15 @@ static void human(const json_t *o, bool alive)
         printf(", %d%%%s%s\n", number(o, "percent"), str(o, "waiting_for")[0] != '\0' ? ", waiting for " : "",
                str(o, "waiting_for"));
     }
+    const json_t *whole = json_object_get(o, "failure");
+    if (json_is_object(whole)) {
+        printf("%s: %s\n", str(whole, "step"), str(whole, "message"));
+        if (str(whole, "suggestion")[0] != '\0') {
+            printf("  try: %s\n", str(whole, "suggestion"));
+        }
+    }
     if (str(o, "manifest")[0] != '\0') {
-        printf("manifest %s, repository trusted by %s\n", str(o, "manifest"), str(o, "trust"));
+        printf("manifest %s, %s\n", str(o, "manifest"), came(str(o, "trust")));
     }
     printf("%d items: %d installed now, %d already there, %d failed, %d blocked, %d deferred, %d to do\n",
            number(counts, "total"), number(counts, "success"), number(counts, "skipped"),
@@ -95,8 +115,9 @@ static void human(const json_t *o, bool alive)
         const json_t *f = json_object_get(item, "failure");
         char title[200];
         snprintf(title, sizeof title, "%s %s", str(item, "display_name"), str(item, "version"));
-        printf("  %-12s %-36s %s%s%s\n", str(item, "state"), title,
-               json_is_object(f) ? str(f, "step") : str(item, "reason"), json_is_object(f) ? ": " : "",
+        const char *said = json_is_object(f) ? str(f, "step") : str(item, "reason");
+        printf("  %-12s %-*s%s%s%s%s\n", str(item, "state"), said[0] != '\0' ? 36 : 0, title,
+               said[0] != '\0' ? " " : "", said, json_is_object(f) ? ": " : "",
                json_is_object(f) ? str(f, "message") : "");
         if (json_is_object(f) && str(f, "suggestion")[0] != '\0') {
             printf("  %-12s   try: %s\n", "", str(f, "suggestion"));

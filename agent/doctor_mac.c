@@ -89,8 +89,8 @@ void doctor_hooks(struct doctor *d)
         program_of(d, "HandOff", h.argv[0], &s.bad);
     }
     if (s.bad == 0)
-        doctor_say(d, DOCTOR_OK, "hooks", "", "%d scripts, and whatever else is called, may be executed",
-                   s.good);
+        doctor_say(d, DOCTOR_OK, "hooks", "",
+                   "hooks and conditions (%d) and whatever else is called may be executed", s.good);
 }
 
 /* --- the program and its job ---------------------------------------------------------------------------- */

@@ -107,8 +107,8 @@ static void repository(struct doctor *d)
     else if (repo_is_bootstrap(r) || !repo_primary(r, &name, &manifest, &e))
         problem(d, &e);
     else if (catalogs(d, r, manifest, &count))
-        doctor_say(d, DOCTOR_OK, "repository", "", "%s answers (%s): manifest %s, %zu catalogs", repo_show(r),
-                   repo_trust_name(repo_trust(r)), name, count);
+        doctor_say(d, DOCTOR_OK, "repository", "", "%s answers (%s): manifest %s, %zu catalog%s",
+                   repo_show(r), repo_trust_name(repo_trust(r)), name, count, count == 1 ? "" : "s");
     d->keychain = *repo_network(r)->keychain;
     repo_free(r);
 }

@@ -10,7 +10,7 @@
 static const struct options_command commands[] = {
     {"run", OPTIONS_TARGET | OPTIONS_RUN, 0, 0, "daybreak run [options]",
      "bring this Mac to what its manifest says",
-     "  --auto              what launchd passes: deferrals, exit 0 for every outcome that was recorded\n"
+     "  --auto              what launchd passes: waits, defers, 0 if it could report\n"
      "  --checkonly         check and download, install nothing\n"
      "  --installonly       install what the last check found, from the cache\n"
      "  --only-failed       only what failed, was blocked or deferred last time\n"
@@ -20,16 +20,16 @@ static const struct options_command commands[] = {
     {"check", OPTIONS_TARGET | OPTIONS_CHECK, 0, 0, "daybreak check [--output FILE|-] [options]",
      "decide only: write InstallInfo.plist, install nothing",
      "  --output FILE       write it only there; - is standard output", cmd_check, NULL},
-    {"status", OPTIONS_TARGET | OPTIONS_STATUS, 0, 0, "daybreak status [--follow] [--json|--line|--ea|--check]",
+    {"status", OPTIONS_TARGET | OPTIONS_STATE | OPTIONS_STATUS, 0, 0, "daybreak status [--follow] [--json|--line|--ea|--check] [options]",
      "the run under way, or the last one",
-     "  --follow            until it ends\n"
+     "  --follow            a line for each change until it ends\n"
      "  --line              one stable line\n"
      "  --ea                that line in <result>\n"
      "  --check             only the exit code: 0 when the last run ended 0 or 4", cmd_status, NULL},
-    {"stop", OPTIONS_TARGET, 0, 0, "daybreak stop [options]",
+    {"stop", OPTIONS_TARGET | OPTIONS_STATE, 0, 0, "daybreak stop [options]",
      "end the run under way after the step in hand",
      "", cmd_stop, NULL},
-    {"request", OPTIONS_TARGET, 0, 0, "daybreak request",
+    {"request", OPTIONS_TARGET | OPTIONS_STATE, 0, 0, "daybreak request [options]",
      "(no root) ask the daemon for a run",
      "", cmd_request, NULL},
     {"why", OPTIONS_TARGET, 1, 1, "daybreak why ITEM [options]",
@@ -43,7 +43,7 @@ static const struct options_command commands[] = {
      "Changes nothing. Exit 1 when something is wrong.", cmd_doctor, NULL},
     {"logs", OPTIONS_TARGET | OPTIONS_LOGS, 0, 0, "daybreak logs [--bundle FILE] [options]",
      "the log, or one redacted archive for a colleague",
-     "  --bundle FILE       write a new archive (tar, gzip) with logs, state, decision and findings", cmd_logs, NULL},
+     "  --bundle FILE       a new archive: logs, state, decision, doctor's findings", cmd_logs, NULL},
     {"reset", OPTIONS_TARGET, 0, 1, "daybreak reset [ITEM] [options]",
      "forget failures and attempts (never installed software)",
      "", cmd_reset, NULL},

@@ -43,7 +43,8 @@ enum option_id {
     OPT_BUNDLE,
     OPT_EXPLAIN_PROFILE,
     OPT_MUNKI_ONLY,
-    OPT_SHOW_CONFIG
+    OPT_SHOW_CONFIG,
+    OPT_NOT_OURS
 };
 
 struct option {
@@ -89,6 +90,13 @@ static const struct option all_options[] = {
     {"bundle", 0, "FILE", OPTIONS_LOGS, OPT_BUNDLE},
     {"explain-profile", 0, NULL, OPTIONS_CONFIG, OPT_EXPLAIN_PROFILE},
     {"show-config", 0, NULL, 0, OPT_SHOW_CONFIG},
+    /* of managedsoftwareupdate's, those that would be a lie to accept: refused with a reason (not_ours) */
+    {"applesuspkgsonly", 0, NULL, OPTIONS_MUNKI, OPT_NOT_OURS},
+    {"logoutinstall", 'l', NULL, OPTIONS_MUNKI, OPT_NOT_OURS},
+    {"launchosinstaller", 0, NULL, OPTIONS_MUNKI, OPT_NOT_OURS},
+    {"set-bootstrap-mode", 0, NULL, OPTIONS_MUNKI, OPT_NOT_OURS},
+    {"clear-bootstrap-mode", 0, NULL, OPTIONS_MUNKI, OPT_NOT_OURS},
+    {"show-config-plist", 0, NULL, OPTIONS_MUNKI, OPT_NOT_OURS},
 };
 #define OPTION_COUNT (sizeof all_options / sizeof all_options[0])
 
@@ -174,12 +182,35 @@ static const struct option *find_short(char letter)
     return NULL;
 }
 
+/* What whoever calls us with a word of Munki's meant, and what there is for it here. Taken without effect
+ * such a word would turn "Apple's updates alone" into an install of everything. */
+static bool not_ours(const char *name, struct err *e)
+{
+    static const struct {
+        const char *name, *why;
+    } reasons[] = {
+        {"applesuspkgsonly", "Apple's updates are not installed here, so nothing would be left to do"},
+        {"logoutinstall", "the login window's runs are launchd's here: daybreak run --auto"},
+        {"launchosinstaller", "macOS is not upgraded here: leave startosinstall items to Munki or to MDM"},
+        {"set-bootstrap-mode",
+         "every start is one until the plan is done; HandOff munki-bootstrap sets Munki's"},
+        {"clear-bootstrap-mode", "Munki's flag is Munki's own: managedsoftwareupdate --clear-bootstrap-mode"},
+        {"show-config-plist", "there is JSON instead: daybreak config --json"},
+    };
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+        if (strcmp(reasons[i].name, name) == 0)
+            return err_set(e, ERR_USAGE, CAUSE_NONE, "--%s is for managedsoftwareupdate: %s", name,
+                           reasons[i].why);
+    return true;
+}
+
 static bool unknown_option(const char *arg, const struct options_command *c, struct err *e)
 {
     const char *names[OPTION_COUNT + 1];
     size_t n = 0;
     for (size_t i = 0; i < OPTION_COUNT; i++)
-        if (c == NULL || all_options[i].group == 0 || (all_options[i].group & c->takes) != 0)
+        if (all_options[i].id != OPT_NOT_OURS &&
+            (c == NULL || all_options[i].group == 0 || (all_options[i].group & c->takes) != 0))
             names[n++] = all_options[i].name;
     names[n] = NULL;
     const char *word = arg + strspn(arg, "-");
@@ -302,6 +333,8 @@ static bool apply(struct arena *a, struct options *o, const struct option *opt, 
         break;
     case OPT_BUNDLE:
         return absolute(a, opt->name, value, &o->bundle, e);
+    case OPT_NOT_OURS:
+        return not_ours(opt->name, e);
     case OPT_MUNKI_ONLY: /* Apple's updates are not ours: always so */
     case OPT_SHOW_CONFIG:
         break;
@@ -511,21 +544,23 @@ void options_print_help(const struct options_command *table)
         printf("  %-8s %s\n", table->name, table->summary);
     puts("\nEverywhere: -v -vv -vvv (say more), -q (say less), --json, --help, --version.\n"
          "`daybreak COMMAND --help` shows the options of a command.\n"
-         "Exit codes: 0 done, 2 some items failed, 3 a critical item failed, 4 something is pending, 5 "
-         "locked,\n"
-         "7 trust refused, 8 no decision, 150 repository unavailable, 200 usage (all: man daybreak).");
+         "Exit codes: 0 done, 2 some items failed, 3 a critical item failed, 4 something\n"
+         "is pending, 5 locked, 7 trust refused, 8 no decision, 150 repository\n"
+         "unavailable, 200 usage (all: man daybreak).");
 }
 
 void options_print_command_help(const struct options_command *c)
 {
-    printf("usage: %s\n\n%s\n", c->usage, c->help);
+    printf("usage: %s\n\n%s%s", c->usage, c->help, c->help[0] != '\0' ? "\n" : "");
     if ((c->takes & OPTIONS_TARGET) != 0)
-        puts("  --root DIR          the target volume (default /); all state lives under it\n"
-             "  --facts FILE        a plist that describes the Mac, key by key\n"
+        puts("  --root DIR          the target volume (default /); all state lives under it");
+    if ((c->takes & OPTIONS_TARGET) != 0 && (c->takes & OPTIONS_STATE) == 0)
+        puts("  --facts FILE        a plist that describes the Mac, key by key\n"
              "  --prefs FILE        a plist instead of all preference domains\n"
              "  --repo URL          instead of SoftwareRepoURL: https, http, file\n"
              "  --id ID             the manifest's name, instead of ClientIdentifier\n"
-             "  --scripts run|skip  execute scripts (default: run for /, skip for another root)");
+             "  --bootstrap URL     a bootstrap.json instead of a manifest\n"
+             "  --scripts run|skip  execute scripts (default: run for /, skip elsewhere)");
     puts("  -v -vv -vvv, -q     say more, say less\n"
          "  --json              results as JSON");
 }

@@ -58,7 +58,9 @@ enum {
     OPTIONS_STATUS = 1 << 3,
     OPTIONS_LOGS = 1 << 4,
     OPTIONS_CONFIG = 1 << 6,
-    OPTIONS_RAW = 1 << 5 /* parses its own arguments: options_parse stops behind the command's name */
+    OPTIONS_STATE = 1 << 7, /* of the target's options --root alone matters to it: its help names no other */
+    OPTIONS_MUNKI = 1 << 8, /* taken by no command */
+    OPTIONS_RAW = 1 << 5    /* parses its own arguments: options_parse stops behind the command's name */
 };
 
 struct options_command {

@@ -84,6 +84,7 @@ const struct prefkey prefkeys_table[] = {
     KEY("DEPNotifyFile", PREFKEY_PATH, 0, F(depnotify_file), NULL, NULL),
     KEY("DialogCommandFile", PREFKEY_PATH, 0, F(dialog_command_file), NULL, NULL),
     KEY("DialogInspect", PREFKEY_BOOL, 0, F(dialog_inspect), "false", NULL),
+    KEY("DialogTriggerFile", PREFKEY_PATH, 0, F(dialog_trigger_file), NULL, NULL),
     /* Munki's, accepted, without effect here */
     IDLE("AggressiveUpdateNotificationDays", "14"),
     IDLE("AppleSoftwareUpdatesIncludeMajorOSUpdates", "false"),

@@ -82,7 +82,8 @@ struct prefs {
     const char *report_url, *profile_forward_url;
     const char *const *report_headers;                                  /* never NULL itself */
     const char *splashbuddy_log, *depnotify_file, *dialog_command_file; /* paths on the target, or NULL */
-    bool dialog_inspect; /* DialogCommandFile is read by an Inspect-mode dialog */
+    const char *dialog_trigger_file; /* the same, of Inspect presets 4 to 6 */
+    bool dialog_inspect;             /* DialogCommandFile is read by an Inspect-mode dialog */
 
     struct prefs_entry *entries; /* every known key, sorted by name */
     size_t entry_count;

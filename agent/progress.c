@@ -248,6 +248,8 @@ void progress_wait(struct progress *p, const char *what)
     p->run.state = what != NULL ? "waiting" : "running";
     char text[300];
     snprintf(text, sizeof text, "waiting for %s", what != NULL ? what : "nothing any more");
+    /* or the log has an hour in it that nobody can explain */
+    log_info("%s", what != NULL ? text : "the wait is over");
     tell(p, EVENT_NOTE, -1, text);
 }
 
@@ -358,6 +360,13 @@ void progress_reboot(struct progress *p)
     }
 }
 
+void progress_run_fail(struct progress *p, const char *step, const struct err *e)
+{
+    p->run.has_failure = true;
+    p->run.failure = (struct progress_failure){
+        .step = keep(p, step), .cause = e->cause, .message = keep(p, e->text), .code = e->code};
+}
+
 void progress_end(struct progress *p, const char *result, int exit_code)
 {
     p->run.state = "finished";
@@ -367,7 +376,7 @@ void progress_end(struct progress *p, const char *result, int exit_code)
     p->run.current = -1;
     p->run.phase = "final";
     p->run.finished_ms = now_ms();
-    tell(p, EVENT_RUN_END, -1, NULL);
+    tell(p, EVENT_RUN_END, -1, p->run.failure.message);
 }
 
 void progress_make_ids(struct arena *a, struct progress_item *items, int count)

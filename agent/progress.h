@@ -66,6 +66,9 @@ struct progress_run {
     int percent;
     int current; /* index, or -1 */
     bool reboot;
+    bool has_failure; /* of the run itself, before or besides its items; a cause of none is no class of its
+                         own */
+    struct progress_failure failure;
     struct progress_item *items;
     int count;
     uint64_t seq; /* of the last event */
@@ -134,6 +137,8 @@ void progress_fail(struct progress *p, int index, enum progress_state s, const c
 
 void progress_note(struct progress *p, int index, const char *text);
 void progress_reboot(struct progress *p);
+/* Why the run as a whole does not come to its plan, before progress_end: no repository, no decision, … */
+void progress_run_fail(struct progress *p, const char *step, const struct err *e);
 void progress_end(struct progress *p, const char *result, int exit_code);
 
 /* Unique ids for names (product 4): lower-case ASCII, every run of other bytes one '-', at most 64. */

@@ -95,7 +95,7 @@ static bool may_trust(struct repo *r, struct err *e)
     for (size_t k = 0; k < KINDS; k++) {
         char shown[512];
         if (r->bases[k] == NULL)
-            return err_set(e, ERR_USAGE, CAUSE_NONE,
+            return err_set(e, ERR_USAGE, CAUSE_PROFILE,
                            "no repository is configured: SoftwareRepoURL is set in no preference domain");
         if (strncasecmp(r->bases[k], "http:", 5) != 0 || repourl_loopback(r->bases[k]))
             continue;

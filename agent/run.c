@@ -8,6 +8,7 @@
 #include "agent/power.h"
 #include "agent/restart.h"
 #include "agent/run_internal.h"
+#include "agent/watchers.h"
 #include "core/files.h"
 #include "core/limits.h"
 #include "core/log.h"
@@ -188,6 +189,7 @@ static int no_decision(struct run *r, const struct err *e)
         log_info("try: %s", err_suggestion(e->cause));
     }
     write_report(r, true);
+    progress_run_fail(r->s->progress, "decision", e);
     progress_end(r->s->progress, result_of(code), code);
     return code;
 }
@@ -198,6 +200,7 @@ static int still_waiting(struct run *r, const struct err *e)
     log_warn("%s", e->text);
     report_warning(r->s->report, e->text);
     write_report(r, true);
+    progress_run_fail(r->s->progress, "preferences", e);
     progress_end(r->s->progress, "unavailable", EXIT_PENDING);
     return EXIT_PENDING;
 }
@@ -211,7 +214,11 @@ static int refused(struct run *r, const struct err *e)
     }
     log_error("%s", e->text);
     report_error(r->s->report, e->text);
+    if (err_suggestion(e->cause)[0] != '\0') {
+        log_info("try: %s", err_suggestion(e->cause));
+    }
     write_report(r, true);
+    progress_run_fail(r->s->progress, e->kind == ERR_USAGE ? "preferences" : "preflight", e);
     progress_end(r->s->progress, result_of(code), code);
     return code;
 }
@@ -277,10 +284,12 @@ static int install_all(struct run *r)
         log_error("%s", e.text);
         report_error(s->report, e.text);
         write_report(r, true);
+        progress_run_fail(s->progress, "profiles", &e);
         progress_end(s->progress, "failed", EXIT_CRITICAL);
         return EXIT_CRITICAL;
     }
     run_rows(r);
+    watchers_check(s->target.root, &s->prefs, &s->facts, progress_now(s->progress));
     write_report(r, true);
     run_restart_owed(r);
     if (decide_is_bootstrap(r->decide)) {
@@ -413,6 +422,25 @@ static void note_battery(struct run *r)
     }
 }
 
+/* The last line of a run in the log: what a technician looks for first. */
+static void log_end(const struct progress_run *now, int code)
+{
+    char names[400] = "";
+    int done = 0;
+    size_t n = 0;
+    for (int i = 0; i < now->count; i++) {
+        const struct progress_item *it = &now->items[i];
+        bool ok = it->state == STATE_SUCCESS || it->state == STATE_SKIPPED;
+        done += ok;
+        if (!ok && n < sizeof names - 1) {
+            n += (size_t)snprintf(names + n, sizeof names - n, "%s%s %s",
+                                  n > 0 ? ", " : "; not done: ", it->name, progress_state_name(it->state));
+        }
+    }
+    log_info("ended with %d: %s; %d of %d items are done%s%s", code, err_exit_meaning(code), done, now->count,
+             names, now->reboot ? "; a restart is pending" : "");
+}
+
 /* --- the whole ------------------------------------------------------------------------------------------ */
 
 int run_all(const struct options *o)
@@ -435,7 +463,7 @@ int run_all(const struct options *o)
         run_postflight(&r);
         run_tell_server(&r);
         power_release(awake);
-        log_info("ended with %d: %s", code, err_exit_meaning(code));
+        log_end(progress_now(s.progress), code);
         if (r.deadline_timer != 0) {
             loop_cancel(s.loop, r.deadline_timer);
         }

@@ -112,10 +112,13 @@ static void journal_it(struct run *r, struct run_row *row, enum journal_outcome 
 /* What the journal knows of the item stays as it is: it was not touched. */
 static void give_up(struct run *r, struct run_row *row, const char *step, const struct err *e)
 {
+    enum cause cause = e->cause == CAUSE_NONE ? CAUSE_INTERNAL : e->cause;
     row->over = true;
-    log_error("%s: %s", step, e->text);
     report_error(r->s->report, arena_printf(r->s->arena, "%s: %s: %s", shown(row->pkg), step, e->text));
-    progress_fail(r->s->progress, row->index, STATE_FAILED, step, e);
+    progress_fail(r->s->progress, row->index, STATE_FAILED, step,
+                  e); /* first: the screen says it only once */
+    log_error("%s: %s", step, e->text);
+    log_info("try: %s", err_suggestion(cause));
 }
 
 static void fail(struct run *r, struct run_row *row, const char *step, const struct err *e)
@@ -137,10 +140,10 @@ void run_row_block(struct run *r, struct run_row *row, const char *why)
     drop_download(row);
     row->over = true;
     err_set(&e, ERR_INTERNAL, CAUSE_DEPENDENCY, "%s", why);
-    log_warn("%s", e.text);
     report_warning(r->s->report, arena_printf(r->s->arena, "%s: %s", shown(row->pkg), e.text));
     journal_it(r, row, JOURNAL_BLOCKED, e.text);
     progress_fail(r->s->progress, row->index, STATE_BLOCKED, "dependencies", &e);
+    log_warn("%s", e.text);
 }
 
 static void defer(struct run *r, struct run_row *row, const char *reason)
@@ -366,7 +369,9 @@ void run_row_finish(struct run *r, struct run_row *row, bool ok, const struct in
                                    .signature = out->signature.status,
                                    .team_id = out->signature.team_id};
     if (out->signature.status[0] != '\0')
-        log_info("signature %s: %s", out->signature.status, out->signature.why);
+        log_info("signature: %s%s%s", out->signature.status,
+                 strcmp(out->signature.status, out->signature.why) != 0 ? ": " : "",
+                 strcmp(out->signature.status, out->signature.why) != 0 ? out->signature.why : "");
     row->code = out->code;
     if (ok) {
         conclude(r, row, out);

@@ -122,6 +122,7 @@ bool run_await(struct run *r, struct run_row *row, const char *identifier, const
         return false;
     row->awaits = arena_strdup(r->s->arena, identifier);
     row->awaits_why = arena_strdup(r->s->arena, reason);
+    log_info("waits for %s", reason);
     progress_item(r->s->progress, row->index, STATE_WAITING, row->awaits_why);
     return true;
 }

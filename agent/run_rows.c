@@ -288,6 +288,7 @@ void run_rows(struct run *r)
         items[r->rows[i].index].stage = r->rows[i].session ? "session" : "setup";
     }
     warn_of_unknown(r->s->options, items, n);
+    log_info("plan: %d item%s, %d to do", n, n == 1 ? "" : "s", r->count);
     progress_plan(r->s->progress, items, n);
     for (size_t i = 0; i < problems; i++) {
         const char *note = props_str(value_at(plan->problem_items, i), "note");

@@ -99,10 +99,13 @@ bool run_wait_munki(struct run *r, struct run_row *row)
     uint64_t until = loop_now(s->loop) + (uint64_t)s->prefs.munki_wait_s * 1000;
     while (!run_stopped(r) && is_running(r, MUNKI_PROGRAM)) {
         if (loop_now(s->loop) >= until) {
+            progress_wait(s->progress, NULL);
             return false;
         }
         progress_item(s->progress, row->index, STATE_WAITING, "munki");
+        progress_wait(s->progress, "Munki: managedsoftwareupdate is running");
         loop_turn(s->loop, LOOK_MUNKI_MS);
     }
+    progress_wait(s->progress, NULL);
     return true;
 }

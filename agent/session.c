@@ -77,7 +77,12 @@ static void open_writers(struct session *s)
                              p->dialog_inspect ? SWIFTDIALOG_INSPECT_ITEMS : SWIFTDIALOG_LIST, &w, &e),
             &w, &e);
     }
-    bool watched = p->splashbuddy_log != NULL || p->depnotify_file != NULL || p->dialog_command_file != NULL;
+    if (p->dialog_trigger_file != NULL) {
+        add(s, swiftdialog_open(s->target.root, p->dialog_trigger_file, SWIFTDIALOG_INSPECT_TRIGGER, &w, &e),
+            &w, &e);
+    }
+    bool watched = p->splashbuddy_log != NULL || p->depnotify_file != NULL ||
+                   p->dialog_command_file != NULL || p->dialog_trigger_file != NULL;
     if (watched && (s->target.live || o->tools != NULL)) {
         look_for_readers(s);
     }

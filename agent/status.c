@@ -32,6 +32,22 @@ static json_t *string_or_null(const char *s)
     return j != NULL ? j : json_null();
 }
 
+/* Of an item or of the run: null, or what failed, why, and what to do. */
+static json_t *failure_json(bool has, const struct progress_failure *failure)
+{
+    if (!has) {
+        return json_null();
+    }
+    json_t *f = json_object();
+    enum cause named = failure->cause == CAUSE_NONE ? CAUSE_INTERNAL : failure->cause;
+    json_object_set_new(f, "step", string_or_null(failure->step));
+    json_object_set_new(f, "cause", json_string(err_cause_name(named)));
+    json_object_set_new(f, "message", string_or_null(failure->message));
+    json_object_set_new(f, "suggestion", json_string(err_suggestion(failure->cause)));
+    json_object_set_new(f, "code", json_integer(failure->code));
+    return f;
+}
+
 static json_t *item_json(const struct progress_item *it)
 {
     json_t *o = json_object();
@@ -52,16 +68,7 @@ static json_t *item_json(const struct progress_item *it)
     json_object_set_new(o, "finished", when(it->finished_ms));
     json_object_set_new(o, "verified", json_boolean(it->verified));
     json_object_set_new(o, "reason", string_or_null(it->reason));
-    json_t *f = json_null();
-    if (it->has_failure) {
-        f = json_object();
-        json_object_set_new(f, "step", string_or_null(it->failure.step));
-        json_object_set_new(f, "cause", json_string(err_cause_name(it->failure.cause)));
-        json_object_set_new(f, "message", string_or_null(it->failure.message));
-        json_object_set_new(f, "suggestion", json_string(err_suggestion(it->failure.cause)));
-        json_object_set_new(f, "code", json_integer(it->failure.code));
-    }
-    json_object_set_new(o, "failure", f);
+    json_object_set_new(o, "failure", failure_json(it->has_failure, &it->failure));
     return o;
 }
 
@@ -86,6 +93,7 @@ json_t *status_json(const struct progress_run *r)
     json_object_set_new(o, "current", r->current >= 0 ? json_string(r->items[r->current].id) : json_null());
     json_object_set_new(o, "reboot", json_boolean(r->reboot));
     json_object_set_new(o, "trust", string_or_null(r->trust));
+    json_object_set_new(o, "failure", failure_json(r->has_failure, &r->failure));
     json_t *items = json_array();
     for (int i = 0; i < r->count; i++) {
         counts[r->items[i].state]++;

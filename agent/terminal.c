@@ -21,7 +21,9 @@ struct terminal {
     struct loop *loop;
     int fd;
     bool tty, colour, quiet;
-    int drawn; /* lines of bars on the screen now */
+    bool shared;      /* standard error goes where we write */
+    const char *told; /* a failure's sentence that has just been shown; or NULL */
+    int drawn;        /* lines of bars on the screen now */
     uint64_t last;
     const struct progress_run *run;
     struct rate *rates;
@@ -104,6 +106,32 @@ static const char *amount(char out[32], double bytes)
     return out;
 }
 
+/* text, which begins in column used of the line, broken at spaces so that a terminal does not break it in a
+ * word; what follows is indented by indent. Elsewhere it stays one line. */
+static void wrapped(struct terminal *t, const char *text, int used, int indent)
+{
+    int columns = width(t), at = used;
+    while (t->tty && columns - indent >= 20 && *text != '\0') {
+        size_t bytes = 0, fits = 0;
+        int room = columns - at, n = 0;
+        for (; text[bytes] != '\0' && n <= room; n++) {
+            if (text[bytes] == ' ') {
+                fits = bytes;
+            }
+            do {
+                bytes++;
+            } while (((unsigned char)text[bytes] & 0xc0) == 0x80);
+        }
+        if (n <= room || fits == 0) {
+            break;
+        }
+        say(t, "%.*s\n%*s", (int)fits, text, indent, "");
+        text += fits + 1;
+        at = indent;
+    }
+    say(t, "%s\n", text);
+}
+
 static void erase(struct terminal *t)
 {
     for (; t->drawn > 0; t->drawn--) {
@@ -155,10 +183,33 @@ static void draw(struct terminal *t)
         }
     }
     if (t->run->waiting_for != NULL) {
-        say(t, "  waiting for %s\n", t->run->waiting_for);
+        char what[400];
+        snprintf(what, sizeof what, "waiting for %s", t->run->waiting_for);
+        char shown[1024];
+        column(shown, sizeof shown, what,
+               columns > 200 ? 200 : columns - 3); /* one line, or erase() would miss it */
+        say(t, "  %s\n", shown);
+        t->drawn++;
+    }
+    if (t->run->count > 0) {
+        int done = 0;
+        for (int i = 0; i < t->run->count; i++) {
+            done += progress_state_final(t->run->items[i].state);
+        }
+        say(t, "  %s%d of %d done, %d%%%s\n", paint(t, "\033[2m"), done, t->run->count, t->run->percent,
+            paint(t, "\033[0m"));
         t->drawn++;
     }
     t->last = loop_now(t->loop);
+}
+
+static void suggest(struct terminal *t, enum cause cause)
+{
+    const char *what = err_suggestion(cause);
+    if (what[0] != '\0') {
+        say(t, t->tty ? "      → " : "    try: ");
+        wrapped(t, what, 8, 8);
+    }
 }
 
 static void ended(struct terminal *t, const struct progress_item *it)
@@ -203,13 +254,14 @@ static void ended(struct terminal *t, const struct progress_item *it)
     if (t->tty) {
         char name[256];
         column(name, sizeof name, title, 36);
-        say(t, "  %s%s%s %s  %s\n", paint(t, colour), sign, paint(t, "\033[0m"), name, text);
+        say(t, "  %s%s%s %s  ", paint(t, colour), sign, paint(t, "\033[0m"), name);
+        wrapped(t, text, 42, 6);
     } else {
         say(t, "%s: %s\n", title, text);
     }
-    if (it->has_failure && (it->state == STATE_FAILED || it->state == STATE_BLOCKED) &&
-        err_suggestion(it->failure.cause)[0] != '\0') {
-        say(t, "%s%s\n", t->tty ? "      → " : "    try: ", err_suggestion(it->failure.cause));
+    if (it->has_failure && (it->state == STATE_FAILED || it->state == STATE_BLOCKED)) {
+        t->told = it->failure.message;
+        suggest(t, it->failure.cause);
     }
 }
 
@@ -242,9 +294,15 @@ static void the_end(struct terminal *t, const struct progress_run *r)
         n += (size_t)snprintf(text + n, sizeof text - n, "%s%d removed", n > 0 ? ", " : "", removed);
     }
     double seconds = (double)(r->finished_ms - r->started_ms) / 1000.0;
-    say(t, "%s%s%s in %.1f s%s%s%s (exit %d: %s)\n", paint(t, "\033[1m"),
-        strcmp(r->result, "ok") == 0 ? "Done" : "Finished", paint(t, "\033[0m"), seconds, n > 0 ? ": " : "",
-        text, r->reboot ? "; a restart is pending" : "", r->exit_code, err_exit_meaning(r->exit_code));
+    const char *word = strcmp(r->result, "ok") == 0 ? "Done" : "Finished";
+    char line[800];
+    snprintf(line, sizeof line, " in %.1f s%s%s%s (exit %d: %s)", seconds, n > 0 ? ": " : "", text,
+             r->reboot ? "; a restart is pending" : "", r->exit_code, err_exit_meaning(r->exit_code));
+    say(t, "%s%s%s", paint(t, "\033[1m"), word, paint(t, "\033[0m"));
+    wrapped(t, line, (int)strlen(word), 4);
+    if (r->has_failure) {
+        suggest(t, r->failure.cause);
+    }
 }
 
 static void measure(struct terminal *t, const struct progress_item *it, int64_t ms)
@@ -335,13 +393,19 @@ static bool emit(void *self, const struct progress_run *r, const struct progress
 static void log_line(void *ctx, enum log_level level, const char *line)
 {
     struct terminal *t = ctx;
+    struct err e;
+    size_t n = strlen(line), end = n > 0 && line[n - 1] == '\n' ? n - 1 : n;
+    size_t told = t->told != NULL ? strlen(t->told) : 0;
+    bool again = t->shared && told > 0 && told <= end && strncmp(line + end - told, t->told, told) == 0;
+    (void)level;
+    t->told = NULL;
+    if (again) {
+        return; /* the line above says so already */
+    }
     if (t->tty) {
         erase(t);
         flush(t);
     }
-    (void)level;
-    struct err e;
-    size_t n = strlen(line);
     if (!files_write(STDERR_FILENO, line, n, &e) ||
         (n > 0 && line[n - 1] != '\n' && !files_write(STDERR_FILENO, "\n", 1, &e))) {
         return;
@@ -372,6 +436,9 @@ void terminal_open(struct loop *l, int fd, bool quiet, struct progress_writer *w
     t->fd = fd;
     t->quiet = quiet;
     t->tty = isatty(fd) == 1 && term != NULL && strcmp(term, "dumb") != 0;
+    struct stat out, err;
+    t->shared = fstat(fd, &out) == 0 && fstat(STDERR_FILENO, &err) == 0 && out.st_dev == err.st_dev &&
+                out.st_ino == err.st_ino;
     t->colour = t->tty && (no_color == NULL || *no_color == '\0');
     buf_init(&t->out, SCREEN);
     log_terminal(log_line, t);

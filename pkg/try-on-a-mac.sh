@@ -94,6 +94,13 @@ ask "and gives the same bytes" cmp "$work/payload/Library/DaybreakTry/file" "$wo
 log show --last 2m --predicate 'eventMessage CONTAINS "daybreak" AND eventMessage CONTAINS "deny"' --style compact >"$work/out" 2>&1
 say "        what the sandbox refused meanwhile:"
 tail -25 "$work/out" | sed 's/^/            /' >>"$report"
+say "-- what Daybreak finds by asking Apple's tools (a missing repository is no fault here)"
+"$program" doctor >"$work/out" 2>&1 </dev/null
+sed 's/^/            /' "$work/out" >>"$report"
+say "        $(grep -c '^PROBLEM' "$work/out") problems: $(sed -n 's/^PROBLEM  *\([a-z ]*[a-z]\)   *.*/\1/p' "$work/out" | tr '\n' ' ')"
+"$program" config >"$work/out" 2>&1 </dev/null
+say "        authorities of the System keychain, as config has them:"
+sed -n '/^System keychain/,$p' "$work/out" | tail -25 | sed 's/^/            /' >>"$report"
 say "-- a run"
 has "status" . "$program" status --line
 if [ -n "$repo" ]; then

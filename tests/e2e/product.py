@@ -230,6 +230,14 @@ def test_scripts_name_nothing_else(w):
         assert not re.search(r'\b(bootout|unload|kickstart|kill\w*|stop|sleep|wait)\b', code), (name, code)
 
 
+def test_what_a_mac_is_asked(w):
+    """the script for a real Mac tries every command that changes nothing, and takes the report of doctor, who asks most of Apple's tools"""
+    with open(lib.TOP + '/pkg/try-on-a-mac.sh') as f:
+        text = f.read()
+    for command in ('status', 'config', 'doctor', 'check', 'request', 'pkg build', 'pkg extract', '--preferences'):
+        assert '"$program" ' + command in text, command
+
+
 def built(w, **env):
     p = subprocess.run(['sh', lib.TOP + '/pkg/make.sh'], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=lib.DEADLINE,
                        env=dict(os.environ, VERSION=VERSION, DOMAIN=DOMAIN, OUT=w.folder, **env))
@@ -271,7 +279,7 @@ def installed(w, package, system):
     assert job['Sockets']['Request'] == {'SockPathName': '/private/var/run/%s.request' % DOMAIN, 'SockPathMode': 0o666}
     with open(mac.path('usr/local/daybreak/uninstall.sh')) as f:
         gone = f.read()
-    for path in MODES:
+    for path in list(MODES) + ['Library/Daybreak', 'private/var/log/daybreak', 'private/var/log/daybreak.launchd.log']:
         assert '/' + path in gone, '%s is left by the uninstaller' % path
     return mac
 

@@ -151,6 +151,26 @@ class Dialog:
         self.follower.close()
 
 
+class Trigger:
+    """swiftDialog's Inspect mode, presets 4 to 6: from the end of its trigger file, which either side may have made."""
+    LINE = re.compile(r'(success|failure|warning|update_message):([a-z0-9-]{1,64}):(.+)|progress:([a-z0-9-]{1,64}):(100|[1-9]?\d)')
+    SHOWN = {'success': 'success', 'failure': 'failed'}
+
+    def __init__(self, path):
+        open(path, 'a').close()
+        self.follower, self.rows = Follower(path, at_end=True), {}
+
+    def poll(self):
+        for line in self.follower.lines():
+            m = self.LINE.fullmatch(line)
+            assert m, 'a trigger file has no %r' % line
+            self.rows[m.group(2) or m.group(4)] = self.SHOWN.get(m.group(1), m.group(1) or 'progress')
+        return self
+
+    def close(self):
+        self.follower.close()
+
+
 class Inspect:
     """swiftDialog's Inspect mode, presets 1 to 3: from the end of a file that must be there, by descriptor."""
     LINE = re.compile(r'item:([a-z0-9-]{1,64}):(pending|downloading|installing|success|completed|failed|error)(?::(.+))?')

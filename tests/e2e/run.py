@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 """The program as its users run it, against real servers: run.py [--program build/daybreak] [--only WORD]"""
 import argparse
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import plistlib
+import pty
 import re
 import select
 import shutil
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
+import termios
 import time
 import urllib.parse
 
@@ -320,6 +325,61 @@ def test_preinstall_failure_leaves_nothing(w):
     assert not os.path.exists(mac.path('Library/Alpha'))
     assert mac.failure('Alpha')['code'] == 9, mac.failure('Alpha')
     assert os.listdir(mac.path('Library/Daybreak/Staging')) == [] if os.path.isdir(mac.path('Library/Daybreak/Staging')) else True
+
+
+def on_terminal(argv, columns):
+    """what a terminal of so many columns shows in the end, line by line, and every line that it ever got"""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, columns, 0, 0))
+    p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=dict(os.environ, TERM='xterm'))
+    os.close(theirs)
+    got = b''
+    with contextlib.suppress(OSError):  # Linux says EIO when the other end is closed
+        while data := os.read(ours, 65536):
+            got += data
+    os.close(ours)
+    assert p.wait(lib.DEADLINE) is not None
+    screen, every = [], []
+    for line in got.decode().replace('\r', '').split('\n'):
+        for _ in range(line.count('\033[1A')):
+            screen.pop()
+        line = re.sub(r'\033\[[0-9;]*[A-Za-z]', '', line)
+        every.append(line)
+        screen.append(line)
+    return screen, every
+
+
+def test_a_terminal_shows_a_failure_once_and_breaks_no_word(w):
+    """no line is wider than the terminal; a sentence is broken at spaces, said once, with what to do; how far it is"""
+    long = 'It' + ' and more' * 12
+    w.repo.simple('Alpha', display_name=long, scripts={'preinstall': '#!/bin/sh\nexit 9\n'})
+    w.repo.simple('Beta')
+    w.repo.publish('Alpha', 'Beta')
+    mac = w.mac()
+    screen, every = on_terminal(mac.argv('run', '--scripts', 'run'), 60)
+    text = ' '.join(' '.join(screen).split())
+    assert max(map(len, every)) <= 60, every
+    assert text.count('exited with 9') == 1 and '→ run the script' in text, screen
+    assert any('of 2 done' in line for line in every) and not any('of 2 done' in line for line in screen), every
+    assert mac.failure('Alpha')['message'] in text, screen
+    piped = subprocess.run(mac.argv('run', '--scripts', 'run'), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+    assert piped.count('exited with 9') == 1, piped
+    assert 'ERROR [Alpha] preinstall' in mac.run('--scripts', 'run').err  # kept apart each is told
+
+
+def test_the_log_tells_the_whole_run(w):
+    """what was planned, why it failed, what to do, and at its end what is left"""
+    w.repo.simple('Alpha', scripts={'preinstall': '#!/bin/sh\nexit 9\n'})
+    w.repo.simple('Beta')
+    w.repo.publish('Alpha', 'Beta')
+    mac = w.mac()
+    expect(mac.run('--scripts', 'run'), 2)
+    assert ', from a folder\n' in mac('status').out, mac('status')
+    log = mac.log()
+    for line in ('plan: 2 items, 2 to do', '[Alpha] preinstall: ', '[Alpha] try: run the script', '[Beta] signature: unsigned\n',
+                 'ended with 2: some items failed, were refused or blocked; 1 of 2 items are done; not done: Alpha failed'):
+        assert line in log, (line, log)
+    assert not re.search(r' +$', mac('status').out, re.M), mac('status')
 
 
 def test_what_depends_on_a_failure_is_blocked(w):
@@ -993,8 +1053,12 @@ def test_bad_no_network(w):
         s.bind(('127.0.0.1', 0))
         mac = w.mac('http://127.0.0.1:%d' % s.getsockname()[1])
         mac.prefs.update(DownloadRetries=0)
-        expect(mac.run(), 150, 'refused|connect')
+        expect(mac.run(), 150, 'refused|connect', 'try: check the network')
     assert mac.status()['result'] == 'unavailable'
+    said = mac.status()['failure']
+    assert said['step'] == 'decision' and said['cause'] == 'tcp' and '127.0.0.1' in said['message'] and said['suggestion'], said
+    assert said['message'] in mac('status').out and 'try: ' in mac('status').out, mac('status')
+    assert mac('status', '--line').out.rstrip('\n').endswith(' 0/0 ' + said['message']), mac('status', '--line')
 
 
 def test_bad_server_error(w):
@@ -1026,7 +1090,13 @@ def test_bad_repo_public_keys(w):
 def test_bad_no_repository(w):
     mac = w.mac()
     mac.prefs = {}
-    expect(mac.run(), 200, 'SoftwareRepoURL|repository')
+    expect(mac.run(), 200, 'SoftwareRepoURL|repository', 'try: check in the MDM server')
+    assert mac.status()['failure']['cause'] == 'profile', mac.status()
+    w.repo.simple('Alpha')
+    w.repo.publish('Alpha')
+    mac.prefs = w.mac(name='configured').prefs
+    expect(mac.run(), 0)
+    assert mac.status()['failure'] is None, mac.status()
 
 
 def test_bad_unknown_option(w):
@@ -1035,6 +1105,31 @@ def test_bad_unknown_option(w):
     expect(mac('rnu'), 200, 'rnu', 'run')
     r = subprocess.run([w.program], capture_output=True, text=True)
     assert r.returncode == 200 and 'usage' in (r.stdout + r.stderr).lower()
+
+
+def test_help_fits_a_terminal(w):
+    """every page of help is 80 columns wide at most, and run's names each option of the target"""
+    pages = [[], ['--help']] + [[c, '--help'] for c in ('run check status stop request why config doctor logs reset pkg'.split())]
+    pages += [['pkg', v, '--help'] for v in 'info list verify extract build mdm-manifest'.split()]
+    for page in pages:
+        out = subprocess.run([w.program] + page, capture_output=True, text=True)
+        assert out.returncode == (0 if page else 200) and not out.stderr, (page, out)
+        wide = [line for line in out.stdout.splitlines() if len(line) > 80]
+        assert not wide and '\n\n\n' not in out.stdout, (page, wide)
+        if page[:1] == ['run']:
+            assert all(o in out.stdout for o in ('--root', '--facts', '--prefs', '--repo', '--id', '--bootstrap', '--scripts')), out.stdout
+        if page[:1] == ['status']:
+            assert '--root' in out.stdout and '--facts' not in out.stdout, out.stdout
+
+
+def test_bad_word_of_munkis(w):
+    """managedsoftwareupdate's flags that have no counterpart are refused with the reason, not taken for a run"""
+    for word, why in (('--applesuspkgsonly', "Apple's updates"), ('--logoutinstall', 'run --auto'), ('-l', 'run --auto'),
+                      ('--launchosinstaller', 'not upgraded'), ('--set-bootstrap-mode', 'HandOff'),
+                      ('--clear-bootstrap-mode', 'managedsoftwareupdate'), ('--show-config-plist', 'config --json')):
+        for argv in ([word], ['run', word]):
+            out = subprocess.run([w.program] + argv, capture_output=True, text=True)
+            assert out.returncode == 200 and why in out.stderr and 'unknown' not in out.stderr, (argv, out)
 
 
 def test_bad_root_is_needed_on_linux(w):

@@ -310,6 +310,7 @@ def test_munki_and_we_never_work_at_the_same_time(w):
         end(munki)
     assert mac.states() == {'Alpha': 'success'} and 90 <= clock.passed / 1000 <= 92, clock.passed
     assert [e['detail'] for e in mac.events() if e.get('state') == 'waiting'] == ['munki']
+    assert 'waiting for Munki: managedsoftwareupdate is running' in mac.log()  # of the run, so in status and its line too
 
 
 def test_the_wait_for_munki_is_bounded(w):

@@ -7,6 +7,9 @@ who comes after a minute."""
 import argparse
 import copy
 import os
+import plistlib
+import re
+import struct
 import subprocess
 import sys
 
@@ -19,8 +22,11 @@ LOG = {'splashbuddy': ('SplashBuddyLog', '/Library/Watch/splash.log', 'Applicati
        'dialog': ('DialogCommandFile', '/private/var/tmp/dialog.log',
                   'Library/Application Support/Dialog/Dialog.app/Contents/MacOS/Dialog'),
        'inspect': ('DialogCommandFile', '/private/var/tmp/dialog.log',
+                   'Library/Application Support/Dialog/Dialog.app/Contents/MacOS/Dialog'),
+       'trigger': ('DialogTriggerFile', '/private/var/tmp/dialog.trigger',
                    'Library/Application Support/Dialog/Dialog.app/Contents/MacOS/Dialog')}
-READER = {'splashbuddy': readers.SplashBuddy, 'depnotify': readers.DEPNotify, 'dialog': readers.Dialog, 'inspect': readers.Inspect}
+READER = {'splashbuddy': readers.SplashBuddy, 'depnotify': readers.DEPNotify, 'dialog': readers.Dialog, 'inspect': readers.Inspect,
+          'trigger': readers.Trigger}
 KINDS = list(LOG)
 
 
@@ -106,8 +112,8 @@ def test_every_line_is_one_its_reader_takes(w):
     def fn(s):
         s.run()
         path = s.file
-        s.reader = (lambda k: k(path) if s.kind not in ('dialog', 'inspect') else k.__new__(k))(READER[s.kind])
-        if s.kind in ('dialog', 'inspect'):                 # these would skip what is there: show it to them from the start
+        s.reader = (lambda k: k(path) if s.kind not in ('dialog', 'inspect', 'trigger') else k.__new__(k))(READER[s.kind])
+        if s.kind in ('dialog', 'inspect', 'trigger'):      # these would skip what is there: show it to them from the start
             s.reader.__dict__.update(follower=readers.Follower(path), path=path, rows={}, progress=None, text=None, button=False)
         elif s.kind == 'depnotify':
             s.reader.follower = readers.Follower(path)
@@ -164,7 +170,8 @@ def test_a_file_that_is_cut_removed_or_replaced(w):
                     said = f.read()
                 for row in {'depnotify': ['DeterminateManual: 4', 'DeterminateManualStep: 3', 'ContinueButton: Continue'],
                             'dialog': ['listitem: index: %d, status: ' % i for i in range(4)],
-                            'inspect': ['item:there:success', 'item:alpha:success', 'item:bad:failed', 'item:desk:success']}[kind]:
+                            'inspect': ['item:there:success', 'item:alpha:success', 'item:bad:failed', 'item:desk:success'],
+                            'trigger': ['success:there:', 'success:alpha:', 'failure:bad:', 'success:desk:']}[kind]:
                     assert row in said, (harm.__name__, kind, row, said)
 
 
@@ -174,6 +181,61 @@ def test_dialog_deletes_cuts_or_leaves_its_file(w):
         s = Scene(w, 'dialog', 'mac%d' % n)
         s.run({30: lambda: s.start(start)})
         s.shows_the_end()
+
+
+def macho(*cpus):
+    """the header of a universal program"""
+    return struct.pack('>II', 0xcafebabe, len(cpus)) + b''.join(struct.pack('>IIIII', c, 0, 4096, 10, 12) for c in cpus)
+
+
+def test_a_window_that_cannot_show_it_is_said(w):
+    """SplashBuddy's rows against the plan; a program for another macOS or another processor: one warning each, and no more"""
+    arm, intel = 0x0100000c, 0x01000007
+    w.repo.simple('Alpha', display_name='Alpha-One')
+    w.repo.simple('Beta')
+    w.repo.publish('Alpha', 'Beta')
+    mac = w.mac()
+    mac.prefs.update(SplashBuddyLog='/Library/Watch/splash.log', DEPNotifyFile='/var/tmp/depnotify.log', DialogCommandFile='/var/tmp/dialog.log')
+    places = {'SplashBuddy': 'Library/Application Support/SplashBuddy', 'DEPNotify': 'Applications/Utilities',
+              'Dialog': 'Library/Application Support/Dialog'}
+
+    def put(path, data):
+        os.makedirs(os.path.dirname(mac.path(path)), exist_ok=True)
+        with open(mac.path(path), 'wb') as f:
+            f.write(data)
+
+    def app(name, least, *cpus):
+        put('%s/%s.app/Contents/Info.plist' % (places[name], name), plistlib.dumps({'LSMinimumSystemVersion': least}))
+        put('%s/%s.app/Contents/MacOS/%s' % (places[name], name, name), macho(*cpus))
+
+    def rows(*names):
+        put('Library/Preferences/io.fti.SplashBuddy.plist', plistlib.dumps({'applicationsArray': [{'packageName': n} for n in names]}))
+
+    def warnings(r):
+        return [line for line in r.err.splitlines() if line.startswith('WARN') and 'has no system' not in line]
+    rows('Alpha_One', 'Beta')
+    app('SplashBuddy', '10.11', intel, arm)
+    app('DEPNotify', '10.10', arm)
+    app('Dialog', '13.0', arm, intel)
+    assert warnings(expect(mac.run(), 0)) == []
+    rows('Alpha', 'Beta', 'Alpha-One')
+    app('SplashBuddy', '10.11', intel)
+    app('Dialog', '26.0', arm)
+    said = warnings(expect(mac.run(), 0))
+    assert len(said) == 4, said
+    for words in ('SplashBuddy cannot run on this Mac.*made for x86_64, this is arm64 without Rosetta', 'Dialog cannot run.*needs macOS 26.0, this is 15.4.1',
+                  'no item of the plan is ever called "Alpha", "Alpha-One"', 'has no packageName "Alpha_One"'):
+        assert any(re.search(words, line) for line in said), (words, said)
+    os.makedirs(mac.path('Library/Apple/usr/libexec/oah'))
+    assert len(warnings(expect(mac.run(), 0))) == 3
+    put('Library/Preferences/io.fti.SplashBuddy.plist', b'nonsense')
+    app('Dialog', '13.0', arm)
+    assert warnings(expect(mac.run(), 0)) == []
+    w.repo.simple('Again', display_name='Alpha_One')
+    w.repo.publish('Alpha', 'Beta', 'Again')
+    rows('Alpha_One', 'Beta')
+    said = warnings(expect(mac.run(), 0))
+    assert len(said) == 1 and 'two items are both called "Alpha_One"' in said[0], said
 
 
 def test_planted_files_are_refused(w):
