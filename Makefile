@@ -133,7 +133,7 @@ check: deps ## every test there is, in about five minutes; prints a table
 	@$(MAKE) -s check-now
 
 check-now:
-	@MAKE='$(MAKE)' exec sh tests/check.sh
+	@MAKE='$(MAKE)' exec python3 tests/check.py
 
 check-unit: $(UNIT_BINS) $(PROGRAM) ## unit tests and small decision cases
 	@DAYBREAK_PROGRAM=$(abspath $(PROGRAM)) sh tests/unit/run.sh $(UNIT_BINS)
