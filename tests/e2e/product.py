@@ -271,9 +271,10 @@ def installed(w, package, system):
         with open(mac.path('Library', folder, label + '.plist'), 'rb') as f:
             jobs[label] = plistlib.load(f)
         assert jobs[label]['Label'] == label and jobs[label]['ProgramArguments'][0] == '/usr/local/daybreak/daybreak'
-    job = jobs[RUN]
+    job, known = jobs[RUN], json.loads(mac('config', '--json').out)['preferences']
+    longest = next(int(k['value']) for k in known if k['key'] == 'ItemTimeout')     # the step in hand is finished first
     assert job['KeepAlive'] == {'SuccessfulExit': False} and job['RunAtLoad'] is True and job['StartInterval'] == 900
-    assert job['ProcessType'] == 'Interactive' and job['ThrottleInterval'] >= 10 and job['ExitTimeOut'] >= 600
+    assert job['ProcessType'] == 'Interactive' and job['ThrottleInterval'] >= 10 and job['ExitTimeOut'] > longest
     assert job['WatchPaths'] == ['/private/var/run/resolv.conf', '/Library/Managed Preferences/%s.plist' % DOMAIN,
                                  '/Library/Managed Preferences/ManagedInstalls.plist']
     assert job['Sockets']['Request'] == {'SockPathName': '/private/var/run/%s.request' % DOMAIN, 'SockPathMode': 0o666}
