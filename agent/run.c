@@ -176,10 +176,10 @@ static const char *result_of(int code)
     }
 }
 
-/* The run ends before there is a plan. */
-static int no_decision(struct run *r, const struct err *e)
+/* The run ends before there is a plan: said everywhere, and the code that it ends with. */
+static int end_early(struct run *r, int code, const char *step, const struct err *e)
 {
-    int which = 0, code = decide_exit_code(e);
+    int which = 0;
     if (loop_stops(r->s->loop, &which) > 0) {
         code = 128 + which;
     }
@@ -189,9 +189,14 @@ static int no_decision(struct run *r, const struct err *e)
         log_info("try: %s", err_suggestion(e->cause));
     }
     write_report(r, true);
-    progress_run_fail(r->s->progress, "decision", e);
+    progress_run_fail(r->s->progress, step, e);
     progress_end(r->s->progress, result_of(code), code);
     return code;
+}
+
+static int no_decision(struct run *r, const struct err *e)
+{
+    return end_early(r, decide_exit_code(e), "decision", e);
 }
 
 /* What must come before anything can be decided did not come: the next start looks again. */
@@ -208,19 +213,8 @@ static int still_waiting(struct run *r, const struct err *e)
 /* Preflight says no. */
 static int refused(struct run *r, const struct err *e)
 {
-    int which = 0, code = e->kind == ERR_USAGE ? EXIT_USAGE : EXIT_PREFLIGHT;
-    if (loop_stops(r->s->loop, &which) > 0) {
-        code = 128 + which;
-    }
-    log_error("%s", e->text);
-    report_error(r->s->report, e->text);
-    if (err_suggestion(e->cause)[0] != '\0') {
-        log_info("try: %s", err_suggestion(e->cause));
-    }
-    write_report(r, true);
-    progress_run_fail(r->s->progress, e->kind == ERR_USAGE ? "preferences" : "preflight", e);
-    progress_end(r->s->progress, result_of(code), code);
-    return code;
+    return e->kind == ERR_USAGE ? end_early(r, EXIT_USAGE, "preferences", e)
+                                : end_early(r, EXIT_PREFLIGHT, "preflight", e);
 }
 
 /* --- the three kinds of run ----------------------------------------------------------------------------- */

@@ -137,17 +137,6 @@ static bool send_archive(const struct inspect *s, struct err *e)
     return ok;
 }
 
-static bool send_count(const struct record_count *c, struct err *e)
-{
-    struct buf b;
-    buf_init(&b, WORKER_RECORD_MAX);
-    bool ok = record_put_count(&b, c, e);
-    if (ok)
-        worker_send(RECORD_COUNT, &b);
-    buf_release(&b);
-    return ok;
-}
-
 /* --- what the package holds --------------------------------------------------------------------------- */
 
 static const struct xar_member *find(struct inspect *s, const char *folder, const char *name)
@@ -378,7 +367,7 @@ static bool list_component(struct inspect *s, const struct component *c, struct 
         err_set(e, ERR_FORMAT, CAUSE_FORMAT, "an install would refuse it: %s", first);
         ok = in_member(c->payload, e);
     }
-    return ok && send_count(&count, e);
+    return ok && record_send_count(&count, e);
 }
 
 /* A container that is no package: its members. */
@@ -400,7 +389,7 @@ static bool list_members(const struct inspect *s, struct err *e)
         count.bytes += m->size;
     }
     buf_release(&b);
-    return ok && send_count(&count, e);
+    return ok && record_send_count(&count, e);
 }
 
 /* --- the plan for the one that unpacks ---------------------------------------------------------------- */

@@ -210,12 +210,18 @@ bool record_get_entry(struct worker_fields *f, struct record_entry *m, struct er
            nonsense(e, "a listing");
 }
 
-bool record_put_count(struct buf *b, const struct record_count *c, struct err *e)
+bool record_send_count(const struct record_count *c, struct err *e)
 {
-    return put_numbers(b,
-                       (const uint64_t[]){c->members, c->bytes, c->setid_dropped, c->apple_double_dropped,
-                                          c->apple_double_kept},
-                       5, e);
+    struct buf b;
+    buf_init(&b, WORKER_RECORD_MAX);
+    bool ok = put_numbers(&b,
+                          (const uint64_t[]){c->members, c->bytes, c->setid_dropped, c->apple_double_dropped,
+                                             c->apple_double_kept},
+                          5, e);
+    if (ok)
+        worker_send(RECORD_COUNT, &b);
+    buf_release(&b);
+    return ok;
 }
 
 bool record_get_count(struct worker_fields *f, struct record_count *c, struct err *e)

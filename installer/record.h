@@ -109,7 +109,7 @@ CHECKED bool record_put_bundle(struct buf *b, const struct record_bundle *u, str
 CHECKED bool record_get_bundle(struct worker_fields *f, struct record_bundle *u, struct err *e);
 CHECKED bool record_put_entry(struct buf *b, const struct record_entry *m, struct err *e);
 CHECKED bool record_get_entry(struct worker_fields *f, struct record_entry *m, struct err *e);
-CHECKED bool record_put_count(struct buf *b, const struct record_count *c, struct err *e);
+CHECKED bool record_send_count(const struct record_count *c, struct err *e); /* by a worker */
 CHECKED bool record_get_count(struct worker_fields *f, struct record_count *c, struct err *e);
 CHECKED bool record_put_progress(struct buf *b, const struct record_progress *p, struct err *e);
 CHECKED bool record_get_progress(struct worker_fields *f, struct record_progress *p, struct err *e);

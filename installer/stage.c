@@ -34,17 +34,6 @@ struct stage {
 
 /* --- what is said ------------------------------------------------------------------------------------- */
 
-static bool send_count(const struct record_count *c, struct err *e)
-{
-    struct buf b;
-    buf_init(&b, WORKER_RECORD_MAX);
-    bool ok = record_put_count(&b, c, e);
-    if (ok)
-        worker_send(RECORD_COUNT, &b);
-    buf_release(&b);
-    return ok;
-}
-
 /* A sign of life, and progress by the hundredth. */
 static void tick(void *ctx)
 {
@@ -219,12 +208,12 @@ static bool stage_component(struct stage *s, size_t n, struct plan_record *r, st
     if (dir >= 0)
         close(dir);
     arena_free(a);
-    return ok && send_count(&(struct record_count){.members = count.members,
-                                                   .bytes = count.bytes,
-                                                   .setid_dropped = count.setid_dropped,
-                                                   .apple_double_dropped = count.apple_double_dropped,
-                                                   .apple_double_kept = count.apple_double_kept},
-                            e);
+    return ok && record_send_count(&(struct record_count){.members = count.members,
+                                                          .bytes = count.bytes,
+                                                          .setid_dropped = count.setid_dropped,
+                                                          .apple_double_dropped = count.apple_double_dropped,
+                                                          .apple_double_kept = count.apple_double_kept},
+                                   e);
 }
 
 static bool nonsense(struct err *e)
@@ -290,7 +279,7 @@ static bool expand(struct stage *s, struct err *e)
     struct plan_record r;
     while (plan_next(&s->plan, &r, e)) {
         if (r.type == PLAN_END)
-            return send_count(&count, e);
+            return record_send_count(&count, e);
         if (r.type != PLAN_MEMBER)
             return nonsense(e);
         if (!expand_one(s, &r.member, e))
