@@ -3,7 +3,7 @@
 # objects: compile every file of ours for both slices, against Apple's headers and this system's library headers; nothing is
 #          linked.
 # check:   the same as a part of make check, which installs what it takes; where that cannot be had it is skipped, loudly. Of
-#          the slice with the newer floor only every fourth file by SEED, all of them in a sweep.
+#          the slice with the newer floor only what is macOS's alone and every fourth file by SEED, all of them in a sweep.
 # program: build/macos/daybreak, universal, static but for libSystem; beside it sources.txt, the SBOM and the thin slices.
 # On a Mac, program builds with Xcode's compiler and Homebrew's libraries: for that Mac, not for others (see below).
 set -eu
@@ -50,8 +50,8 @@ objects() {
         # what the older system has the newer one has too, and the two slices share their sources
         if [ "${1:-}" = sampled ] && [ $arch = arm64 ]; then
             target=$(printf '%s\n' core/*.c manifests/*.c installer/*.c agent/*.c | grep -v os_linux |
-                awk -v n="${SEED:-0}" -v d="$folder" 'NR % 4 == n % 4 {sub(/c$/, "o"); print d "/obj/" $0}')
-            what="every fourth file (seed ${SEED:-0})"
+                awk -v n="${SEED:-0}" -v d="$folder" 'NR % 4 == n % 4 || /darwin/ {sub(/c$/, "o"); print d "/obj/" $0}')
+            what="what is macOS's alone and every fourth file (seed ${SEED:-0})"
         fi
         # shellcheck disable=SC2086
         ours "$arch" "$folder" "-isystem $top/$headers" OPT='-O0 -g0' $target
