@@ -60,9 +60,9 @@ void os_random(void *p, size_t n); /* cannot fail: ends the process if the syste
 CHECKED bool os_xattr_get(int fd, const char *name, void *p, size_t *len, struct err *e);
 CHECKED bool os_xattr_set(int fd, const char *name, const void *p, size_t len, struct err *e);
 
-/* n bytes of memory, all zero, most of them in pages of OS_LARGE_PAGE bytes where the machine has such; NULL
- * when there is none left. The kernel clears and enters a large page several times faster than the small ones
- * in its place. */
+/* n bytes of memory that will all be used, all zero, most of them in pages of OS_LARGE_PAGE bytes where the
+ * machine has such; NULL when there is none left. The kernel clears and enters a large page several times
+ * faster than the small ones in its place. */
 #define OS_LARGE_PAGE ((size_t)2 << 20)
 void *os_pages(size_t n);
 void os_pages_free(void *p, size_t n); /* n as it was asked for */

@@ -200,8 +200,8 @@ void *os_pages(size_t n)
         munmap(p, before);
     munmap(p + before + want, OS_LARGE_PAGE - before);
     p += before;
-    (void)madvise(p, want / OS_LARGE_PAGE * OS_LARGE_PAGE,
-                  MADV_HUGEPAGE); /* a kernel without gives small ones */
+    (void)madvise(p, want / OS_LARGE_PAGE * OS_LARGE_PAGE, MADV_HUGEPAGE);
+    os_populate((uintptr_t)p, want, true); /* a kernel without large ones gives the small ones in one go */
     return p;
 }
 
