@@ -80,14 +80,18 @@ int walk_dir_at(int fd, const char *name)
     return sub;
 }
 
-/* Make directory name in fd with exactly mode, or take the one that is there. -1 with errno. */
+/* Make directory name in fd with exactly mode, or take the one that is there. -1 with errno. The mode is
+ * right from the first moment wherever the umask lets it: who is killed before a second step leaves a
+ * directory that nobody will ever mend. */
 static int make_dir_at(int fd, const char *name, mode_t mode)
 {
-    bool made = mkdirat(fd, name, mode & 0700) == 0;
+    struct stat st;
+    bool made = mkdirat(fd, name, mode) == 0;
     if (!made && errno != EEXIST)
         return -1;
     int sub = walk_dir_at(fd, name);
-    if (sub >= 0 && made && fchmod(sub, mode) < 0) {
+    if (sub >= 0 && made &&
+        (fstat(sub, &st) < 0 || ((st.st_mode & 07777) != mode && fchmod(sub, mode) < 0))) {
         int saved = errno;
         close(sub);
         errno = saved;
