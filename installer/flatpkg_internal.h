@@ -32,6 +32,8 @@ struct flatpkg_work {
     size_t count;
     uint64_t announced; /* components the worker spoke of beforehand */
     bool restart, archive_seen;
+    struct buf claims; /* of the first worker about its signatures: never read, only handed to judge */
+    bool judged;       /* what was asked of its signature holds: it may be read */
     struct install_signature signature;
     bool unpacking;   /* the second worker is at work: it has less to say */
     uint64_t counted; /* components it is done with */
@@ -52,7 +54,8 @@ void flatpkg_work_open(struct flatpkg_work *w, const struct flatpkg_options *o);
 void flatpkg_work_free(struct flatpkg_work *w);
 
 /* Have the worker without rights read the tables, then, unless it is only to be listed, the one that may
- * write beneath directory unpack (-1 for LIST); what they say is in w afterwards. */
+ * write beneath directory unpack (-1 for LIST); what they say is in w afterwards. Between finding signatures
+ * and reading on stands judge, a worker that has seen no table. */
 CHECKED bool flatpkg_work_run(struct flatpkg_work *w, struct loop *l, int package, int directory,
                               struct record_request *r, struct err *e);
 

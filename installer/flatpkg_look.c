@@ -13,7 +13,7 @@ bool flatpkg_judge(struct loop *l, int package, const struct flatpkg_options *o,
 {
     struct flatpkg_work w;
     flatpkg_work_open(&w, o);
-    struct record_request r = {.task = RECORD_JUDGE};
+    struct record_request r = {.task = RECORD_CLAIMS};
     bool ok = flatpkg_work_run(&w, l, package, -1, &r, e);
     *s = w.signature;
     flatpkg_work_free(&w);

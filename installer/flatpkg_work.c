@@ -1,9 +1,13 @@
-/* The worker's word is checked record by record; what it staged is opened by descriptors and moved by place.
- */
+/* A worker's word is checked record by record; what it staged is opened by descriptors and moved by place.
+ *
+ * Who signed the package is the word of judge alone. Whatever else a worker read of it, it read after that
+ * answer, or without anybody asking for a signature. The plan is a new file for each worker that writes one,
+ * so that nothing is left in it by one that was led astray before the answer. */
 #include "core/files.h"
 #include "core/limits.h"
 #include "core/log.h"
 #include "installer/flatpkg_internal.h"
+#include "installer/judge.h"
 #include "installer/place.h"
 #include "manifests/props.h"
 #include <fcntl.h>
@@ -122,20 +126,43 @@ static bool take_progress(const struct flatpkg_work *w, struct worker_fields *f,
     return true;
 }
 
-/* The worker has judged; what it is to be is looked at here too, before it may go on. */
-static bool take_signature(struct flatpkg_work *w, struct worker_fields *f, struct err *e)
+static bool take_claim(struct flatpkg_work *w, struct worker_fields *f, struct err *e)
+{
+    size_t n;
+    const void *p = worker_bytes(f, &n);
+    if (w->judged)
+        return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker spoke of signatures too late");
+    return buf_append(&w->claims, p, n, e);
+}
+
+/* It is s: kept, and held against what is asked. */
+static bool judged(struct flatpkg_work *w, const struct signature *s, struct err *e)
 {
     struct install_signature *to = &w->signature;
-    if (to->status[0] != '\0' || w->archive_seen)
-        return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker judged twice");
-    struct signature *s = arena_alloc(w->arena, sizeof *s);
-    if (!record_get_signature(f, s, e))
-        return false;
     snprintf(to->status, sizeof to->status, "%s", signature_status_name(s->status));
     snprintf(to->team_id, sizeof to->team_id, "%s", s->team_id);
     snprintf(to->why, sizeof to->why, "%s", s->why);
     to->is_signed = s->status == SIGNATURE_SIGNED;
-    return signature_meets(s, &w->options->need, e);
+    w->judged = signature_meets(s, &w->options->need, e);
+    return w->judged;
+}
+
+/* Nothing was claimed, and the worker goes on, or has ended. */
+static bool judged_unsigned(struct flatpkg_work *w, struct err *e)
+{
+    static const struct signature none = {.status = SIGNATURE_UNSIGNED, .why = "unsigned"};
+    if (w->claims.len > 0)
+        return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker read on before its package was judged");
+    return judged(w, &none, e);
+}
+
+static bool take_verdict(void *ctx, unsigned type, struct worker_fields *f, struct err *e)
+{
+    struct flatpkg_work *w = ctx;
+    if (type != RECORD_SIGNATURE || w->judged)
+        return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker that judges said too much");
+    struct signature *s = arena_alloc(w->arena, sizeof *s);
+    return record_get_signature(f, s, e) && judged(w, s, e);
 }
 
 static bool take_record(void *ctx, unsigned type, struct worker_fields *f, struct err *e)
@@ -145,6 +172,10 @@ static bool take_record(void *ctx, unsigned type, struct worker_fields *f, struc
     struct record_count count;
     if (w->unpacking && type != RECORD_PROGRESS && type != RECORD_COUNT)
         return err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker that unpacks said too much");
+    if (type == RECORD_CLAIM)
+        return take_claim(w, f, e);
+    if (!w->judged && !judged_unsigned(w, e))
+        return false;
     switch (type) {
     case RECORD_ARCHIVE:
         if (w->archive_seen || !record_get_archive(f, &archive, e))
@@ -168,8 +199,6 @@ static bool take_record(void *ctx, unsigned type, struct worker_fields *f, struc
         return take_entry(w, f, e);
     case RECORD_PROGRESS:
         return take_progress(w, f, e);
-    case RECORD_SIGNATURE:
-        return take_signature(w, f, e);
     case RECORD_COUNT:
         if (!record_get_count(f, &count, e))
             return false;
@@ -203,55 +232,101 @@ static int make_plan(int directory, struct err *e)
     return -1;
 }
 
+static bool ask(struct flatpkg_work *w, struct loop *l, const char *task, const struct record_request *r,
+                const int *fds, size_t fd_count, struct err *e)
+{
+    struct buf request;
+    buf_init(&request, WORKER_REQUEST_MAX);
+    struct worker_job job = {.task = task,
+                             .request = &request,
+                             .fds = fds,
+                             .fd_count = fd_count,
+                             .timeout_ms = w->options->timeout_ms > 0 ? w->options->timeout_ms : UNPACK_MS,
+                             .record = take_record,
+                             .started = worker_started,
+                             .ctx = w};
+    bool ok = record_put_request(&request, r, e) && worker_run(l, &job, e);
+    buf_release(&request);
+    return ok;
+}
+
+/* *plan: what it leaves for the one that unpacks, where the task has one; the one before it is closed. */
+static bool inspect(struct flatpkg_work *w, struct loop *l, int package, int directory,
+                    const struct record_request *r, int *plan, struct err *e)
+{
+    if (*plan >= 0)
+        close(*plan);
+    *plan = -1;
+    if ((r->task == RECORD_LAYOUT || r->task == RECORD_EXPAND) && (*plan = make_plan(directory, e)) < 0)
+        return false;
+    return ask(w, l, "inspect", r, (const int[]){package, *plan}, *plan >= 0 ? 2 : 1, e);
+}
+
+/* The claims against the package's own bytes. */
+static bool judge(struct flatpkg_work *w, struct loop *l, int package, struct err *e)
+{
+    const struct flatpkg_options *o = w->options;
+    struct buf request;
+    buf_init(&request, WORKER_REQUEST_MAX);
+    const struct worker_job job = {.task = "judge",
+                                   .request = &request,
+                                   .fds = &package,
+                                   .fd_count = 1,
+                                   .timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : UNPACK_MS,
+                                   .record = take_verdict,
+                                   .ctx = w};
+    bool ok = judge_put_request(&request, o->roots, o->roots != NULL ? o->roots_len : 0, &w->claims, e) &&
+              worker_run(l, &job, e);
+    buf_release(&request);
+    return ok &&
+           (w->judged || err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker did not judge the signature"));
+}
+
+/* All that is to be read of the package, in order; a worker that has read signatures is not heard again. */
+static bool read_it(struct flatpkg_work *w, struct loop *l, int package, int directory,
+                    struct record_request *r, int *plan, struct err *e)
+{
+    r->judged = w->judged = r->task == RECORD_LIST || r->task == RECORD_EXPAND;
+    if (!inspect(w, l, package, directory, r, plan, e))
+        return false;
+    if (!w->judged && w->claims.len == 0)
+        return judged_unsigned(w, e);
+    if (w->judged)
+        return true;
+    if (!judge(w, l, package, e))
+        return false;
+    r->judged = true;
+    return r->task == RECORD_CLAIMS || inspect(w, l, package, directory, r, plan, e);
+}
+
 bool flatpkg_work_run(struct flatpkg_work *w, struct loop *l, int package, int directory,
                       struct record_request *r, struct err *e)
 {
     const struct flatpkg_options *o = w->options;
-    struct buf request, choices;
+    struct buf choices;
     int plan = -1;
-    buf_init(&request, WORKER_REQUEST_MAX);
     buf_init(&choices, WORKER_REQUEST_MAX);
     bool ok = o->choices == NULL || props_encode(o->choices, &choices, e);
     r->proved = o->proved;
+    r->sealed = o->need.is_signed || o->need.team_id != NULL;
     r->arch = o->arch;
     r->os_version = o->os_version;
     r->choices = choices.data;
     r->choices_len = choices.len;
     r->keep_setid = w->keep_setid;
     r->keep_setid_count = w->keep_setid_count;
-    r->need = o->need;
-    r->roots = o->roots;
-    r->roots_len = o->roots != NULL ? o->roots_len : 0;
-    ok = ok && record_put_request(&request, r, e);
-    if (ok && (r->task == RECORD_LAYOUT || r->task == RECORD_EXPAND))
-        ok = (plan = make_plan(directory, e)) >= 0;
-    const int reads[] = {package, plan}, unpacks[] = {package, directory, plan};
-    struct worker_job job = {.task = "inspect",
-                             .request = &request,
-                             .fds = reads,
-                             .fd_count = plan >= 0 ? 2 : 1,
-                             .timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : UNPACK_MS,
-                             .record = take_record,
-                             .started = worker_started,
-                             .ctx = w};
-    ok = ok && worker_run(l, &job, e);
-    if (ok && (r->task == RECORD_LAYOUT || r->task == RECORD_JUDGE) && w->signature.status[0] == '\0')
-        ok = err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker did not judge the signature");
-    if (ok && r->task != RECORD_JUDGE &&
+    ok = ok && read_it(w, l, package, directory, r, &plan, e);
+    if (ok && r->task != RECORD_CLAIMS &&
         (!w->archive_seen || w->count != (r->task == RECORD_EXPAND ? 0 : w->announced)))
         ok = err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker found fewer components than it said");
     if (ok && plan >= 0) {
-        job.task = "unpack";
-        job.fds = unpacks;
-        job.fd_count = 3;
         w->unpacking = true;
-        ok = worker_run(l, &job, e);
+        ok = ask(w, l, "unpack", r, (const int[]){package, directory, plan}, 3, e);
         if (ok && w->counted != (r->task == RECORD_EXPAND ? 1 : w->count))
             ok = err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker unpacked less than it was told to");
     }
     if (plan >= 0)
         close(plan);
-    buf_release(&request);
     buf_release(&choices);
     if (!ok && e->kind == ERR_INTERNAL)
         log_debug("%s: %s", o->name, e->text);
@@ -262,6 +337,7 @@ void flatpkg_work_open(struct flatpkg_work *w, const struct flatpkg_options *o)
 {
     memset(w, 0, sizeof *w);
     w->arena = arena_open();
+    buf_init(&w->claims, JUDGE_CLAIMS_MAX);
     w->options = o;
     w->staging = -1;
     w->owners = geteuid() == 0;
@@ -282,6 +358,7 @@ void flatpkg_work_free(struct flatpkg_work *w)
             close(w->parts[i].folder);
     if (w->staging >= 0)
         close(w->staging);
+    buf_release(&w->claims);
     arena_free(w->arena);
 }
 

@@ -7,10 +7,13 @@
 #include "installer/clash.h"
 #include "installer/cpio.h"
 #include "installer/distribution.h"
+#include "installer/judge.h"
 #include "installer/plan.h"
 #include "installer/record.h"
 #include "manifests/props.h"
 #include <strings.h>
+
+#define CLAIM_PIECE (32 * (size_t)LIMIT_KB)
 
 struct component {
     const struct packageinfo *info;
@@ -250,31 +253,40 @@ static bool choose(struct inspect *s, const struct xar_member *m, struct err *e)
     return one_receipt_each(s, e);
 }
 
-/* Who signed it, said aloud, and held against what is asked. */
-static bool judge(struct inspect *s, struct err *e)
+/* What judge is to be told of its signatures, by pieces. */
+static bool send_claims(const struct xar *x, struct err *e)
 {
-    const struct signature_policy policy = {.roots = s->request.roots_len > 0 ? s->request.roots : NULL,
-                                            .roots_len = s->request.roots_len,
-                                            .at = -1};
-    struct signature *signature = arena_alloc(s->arena, sizeof *signature);
-    struct buf b;
-    if (!signature_judge(s->xar, &policy, signature, e))
-        return false;
-    buf_init(&b, WORKER_RECORD_MAX);
-    bool ok = record_put_signature(&b, signature, e);
-    if (ok)
-        worker_send(RECORD_SIGNATURE, &b);
-    buf_release(&b);
-    return ok && signature_meets(signature, &s->request.need, e);
+    struct buf all, piece;
+    buf_init(&all, JUDGE_CLAIMS_MAX);
+    buf_init(&piece, WORKER_RECORD_MAX);
+    bool ok = judge_put_claims(&all, x, e);
+    for (size_t at = 0, n = 0; ok && at < all.len; at += n) {
+        n = all.len - at < CLAIM_PIECE ? all.len - at : CLAIM_PIECE;
+        buf_clear(&piece);
+        ok = worker_put_bytes(&piece, all.data + at, n, e);
+        if (ok)
+            worker_send(RECORD_CLAIM, &piece);
+    }
+    buf_release(&all);
+    buf_release(&piece);
+    return ok;
 }
 
-static bool open_package(struct inspect *s, struct err *e)
+/* Only after a judgement is a signed package, or one that must be, read any further: *go_on. */
+static bool await_judgement(const struct inspect *s, bool *go_on, struct err *e)
 {
-    bool judged = s->request.task == RECORD_LAYOUT || s->request.task == RECORD_JUDGE;
+    const struct record_request *r = &s->request;
+    bool is_signed = s->xar->signature_count > 0;
+    *go_on = r->task == RECORD_LAYOUT ? r->judged || (!is_signed && !r->sealed) : r->task != RECORD_CLAIMS;
+    return *go_on || !is_signed || send_claims(s->xar, e);
+}
+
+static bool open_package(struct inspect *s, bool *go_on, struct err *e)
+{
     s->xar = xar_open(s->arena, WORKER_FIRST, e);
-    if (s->xar == NULL || (judged && !judge(s, e)))
+    if (s->xar == NULL || !await_judgement(s, go_on, e))
         return false;
-    if (s->request.task == RECORD_JUDGE)
+    if (!*go_on)
         return true;
     if (s->xar->unproven != NULL && !s->request.proved && s->request.task == RECORD_LAYOUT)
         return err_set(e, ERR_TRUST, CAUSE_HASH, "%s, and no hash from outside proves the package",
@@ -464,9 +476,10 @@ static bool plan_all(struct inspect *s, struct err *e)
 static bool work(struct inspect *s, struct err *e)
 {
     const struct record_request *r = &s->request;
-    if (!open_package(s, e))
+    bool go_on = true;
+    if (!open_package(s, &go_on, e))
         return false;
-    if (r->task == RECORD_JUDGE)
+    if (!go_on)
         return true;
     if (!send_archive(s, e))
         return false;

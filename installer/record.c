@@ -23,14 +23,14 @@ static bool put_numbers(struct buf *b, const uint64_t *numbers, size_t n, struct
 
 bool record_put_request(struct buf *b, const struct record_request *r, struct err *e)
 {
-    const uint64_t flags[] = {r->task, r->proved, r->owners, r->scripts, r->skip_checks, r->all, r->entries};
+    const uint64_t flags[] = {r->task,    r->proved,      r->judged, r->sealed, r->owners,
+                              r->scripts, r->skip_checks, r->all,    r->entries};
     bool ok = put_numbers(b, flags, sizeof flags / sizeof *flags, e) && worker_put_text(b, r->arch, e) &&
               worker_put_text(b, r->os_version, e) && worker_put_int(b, r->max_bytes, e) &&
               worker_put_bytes(b, r->choices, r->choices_len, e) && worker_put_int(b, r->keep_setid_count, e);
     for (size_t i = 0; ok && i < r->keep_setid_count; i++)
         ok = worker_put_text(b, r->keep_setid[i], e);
-    return ok && worker_put_int(b, r->need.is_signed, e) && worker_put_int(b, r->need.team_id != NULL, e) &&
-           worker_put_text(b, r->need.team_id, e) && worker_put_bytes(b, r->roots, r->roots_len, e);
+    return ok;
 }
 
 bool record_get_request(struct arena *a, const struct buf *b, struct record_request *r, struct err *e)
@@ -40,6 +40,8 @@ bool record_get_request(struct arena *a, const struct buf *b, struct record_requ
     uint64_t task = worker_int(&f);
     r->task = (enum record_task)task;
     r->proved = worker_flag(&f);
+    r->judged = worker_flag(&f);
+    r->sealed = worker_flag(&f);
     r->owners = worker_flag(&f);
     r->scripts = worker_flag(&f);
     r->skip_checks = worker_flag(&f);
@@ -56,12 +58,7 @@ bool record_get_request(struct arena *a, const struct buf *b, struct record_requ
     for (size_t i = 0; i < r->keep_setid_count; i++)
         paths[i] = worker_text(&f, LIMIT_PATH);
     r->keep_setid = paths;
-    r->need.is_signed = worker_flag(&f);
-    bool team = worker_flag(&f);
-    const char *team_id = worker_text(&f, LIMIT_NAME);
-    r->need.team_id = team ? team_id : NULL;
-    r->roots = worker_bytes(&f, &r->roots_len);
-    return (worker_end(&f) && task <= RECORD_JUDGE) ||
+    return (worker_end(&f) && task <= RECORD_CLAIMS) ||
            err_set(e, ERR_INTERNAL, CAUSE_INTERNAL, "the worker was asked for something it does not know");
 }
 

@@ -13,26 +13,25 @@ enum record_task {
     RECORD_LAYOUT, /* payloads, scripts and boms of the components: see stage.h */
     RECORD_EXPAND, /* the members of the container, decoded, under their own names */
     RECORD_LIST,   /* nothing written, and nothing left for another worker to do */
-    RECORD_JUDGE   /* nothing read but the signatures; nothing left to do either */
+    RECORD_CLAIMS  /* nothing read but what judge.h needs to know; nothing left to do either */
 };
 
 struct record_request {
     enum record_task task;
-    bool proved;      /* the package was proved by a hash from outside: xar checksums need not prove it */
-    bool owners;      /* payload owners are set */
-    bool scripts;     /* LAYOUT: scripts are unpacked, and what cannot be run is refused */
-    bool skip_checks; /* a Distribution's demands on the machine are passed over */
-    bool all;         /* LIST: every component, chosen or not */
-    bool entries;     /* LIST: payload members too */
+    bool proved;  /* the package was proved by a hash from outside: xar checksums need not prove it */
+    bool judged;  /* LAYOUT: its signatures were; else one that has any is only asked for its claims */
+    bool sealed;  /* its signature is what it is trusted for: no decoder sees a byte before all are proved */
+    bool owners;  /* payload owners are set */
+    bool scripts; /* LAYOUT: scripts are unpacked, and what cannot be run is refused */
+    bool skip_checks;              /* a Distribution's demands on the machine are passed over */
+    bool all;                      /* LIST: every component, chosen or not */
+    bool entries;                  /* LIST: payload members too */
     const char *arch, *os_version; /* "" unknown */
     uint64_t max_bytes;            /* of one payload */
     const void *choices;           /* installer_choices_xml as a property list; len 0: none */
     size_t choices_len;
     const char *const *keep_setid;
     size_t keep_setid_count;
-    struct signature_need need; /* LAYOUT, JUDGE: asked of the package before it is read any further */
-    const void *roots;          /* PEM, instead of Apple's; len 0: Apple's */
-    size_t roots_len;
 };
 
 enum record_type {
@@ -43,7 +42,8 @@ enum record_type {
     RECORD_COUNT,                  /* struct record_count, of one component */
     RECORD_SCRIPT,                 /* LAYOUT: struct record_script, after its component, in order */
     RECORD_BUNDLE,                 /* LAYOUT: struct record_bundle, after its component */
-    RECORD_SIGNATURE               /* LAYOUT, JUDGE: first of all: struct signature, in part */
+    RECORD_CLAIM,                  /* LAYOUT, CLAIMS: before all else: a part of what judge.h puts together */
+    RECORD_SIGNATURE               /* by judge alone: struct signature, in part */
 };
 
 struct record_archive {

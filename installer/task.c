@@ -8,6 +8,7 @@
 #include "installer/bom_worker.h"
 #include "installer/image_listing.h"
 #include "installer/inspect.h"
+#include "installer/judge.h"
 #include "installer/profile.h"
 #include "installer/stage.h"
 
@@ -15,6 +16,7 @@
 
 static const struct worker_task tasks[] = {
     {"inspect", false, 2 * GB, 1800, LIMIT_PLAN, inspect_prepare, inspect_work},
+    {"judge", false, GB / 2, 300, 1, judge_prepare, judge_work},
     {"bom", false, 2 * GB, 300, 1, NULL, bom_work},
     {"profile", false, GB / 2, 60, 1, crypto_load_roots, profile_work},
     {"image", false, GB / 2, 60, 1, NULL, image_listing_work},

@@ -136,7 +136,7 @@ out:
 
 /* The checksum that the TOC speaks of against the one computed; says in x how much that proves. */
 static bool prove_toc(struct xar *x, const struct header *h, const struct xar_toc_checksum *sum,
-                      struct arena *a, struct err *e)
+                      struct err *e)
 {
     bool none = !sum->present || strcasecmp(sum->style, "none") == 0;
     if (none && h->kind != DIGEST_NONE)
@@ -155,18 +155,15 @@ static bool prove_toc(struct xar *x, const struct header *h, const struct xar_to
     x->toc_sum_offset = x->heap + sum->offset;
     if (!read_at(x->fd, stored, digest_size(kind), x->toc_sum_offset, e))
         return false;
-    if (!crypto_equal(stored, x->toc.sum, digest_size(kind)))
-        return err_set(e, ERR_TRUST, CAUSE_HASH, "the checksum does not match: altered or damaged");
-    if (kind == DIGEST_MD5)
-        x->unproven = arena_strdup(a, "the checksum of the table of contents is MD5, which proves nothing");
-    return true;
+    return crypto_equal(stored, x->toc.sum, digest_size(kind)) ||
+           err_set(e, ERR_TRUST, CAUSE_HASH, "the checksum does not match: altered or damaged");
 }
 
-struct xar *xar_open(struct arena *a, int fd, struct err *e)
+/* The stored table of contents, summed but not decoded: to be freed. NULL: *e is set. */
+static unsigned char *weigh(struct xar *x, int fd, struct header *h, struct err *e)
 {
-    struct xar *x = arena_alloc(a, sizeof *x);
     struct stat st;
-    struct header h = {0};
+    memset(x, 0, sizeof *x);
     if (fstat(fd, &st) != 0) {
         err_sys(e, "fstat");
         return NULL;
@@ -177,24 +174,43 @@ struct xar *xar_open(struct arena *a, int fd, struct err *e)
     }
     x->fd = fd;
     x->file_size = (uint64_t)st.st_size;
-    if (!read_header(fd, x->file_size, &h, e))
+    if (!read_header(fd, x->file_size, h, e))
         return NULL;
-    x->header_size = h.size;
-    x->heap = h.size + h.stored;
-
-    struct xar_toc_checksum sum;
-    unsigned char *stored = arena_heap(NULL, (size_t)h.stored + 1);
-    struct xar_toc *toc = xar_toc_open(a, x->heap, x->file_size);
-    bool ok = read_at(fd, stored, (size_t)h.stored, h.size, e);
-    if (ok) {
-        x->toc.kind = h.kind;
-        if (h.kind != DIGEST_NONE)
-            digest_of(h.kind, stored, (size_t)h.stored, x->toc.sum);
-        ok = inflate_toc(stored, &h, toc, e) && xar_toc_finish(toc, x, &sum, e) &&
-             prove_toc(x, &h, &sum, a, e);
-        if (!ok)
-            err_wrap(e, "table of contents");
+    x->header_size = h->size;
+    x->heap = h->size + h->stored;
+    x->toc.kind = h->kind;
+    if (h->kind == DIGEST_MD5)
+        x->unproven = "the checksum of the table of contents is MD5, which proves nothing";
+    unsigned char *stored = arena_heap(NULL, (size_t)h->stored + 1);
+    if (!read_at(fd, stored, (size_t)h->stored, h->size, e)) {
+        free(stored);
+        return NULL;
     }
+    if (h->kind != DIGEST_NONE)
+        digest_of(h->kind, stored, (size_t)h->stored, x->toc.sum);
+    return stored;
+}
+
+bool xar_weigh(struct xar *x, int fd, struct err *e)
+{
+    struct header h = {0};
+    unsigned char *stored = weigh(x, fd, &h, e);
+    free(stored);
+    return stored != NULL;
+}
+
+struct xar *xar_open(struct arena *a, int fd, struct err *e)
+{
+    struct xar *x = arena_alloc(a, sizeof *x);
+    struct header h = {0};
+    struct xar_toc_checksum sum;
+    unsigned char *stored = weigh(x, fd, &h, e);
+    if (stored == NULL)
+        return NULL;
+    struct xar_toc *toc = xar_toc_open(a, x->heap, x->file_size);
+    bool ok = inflate_toc(stored, &h, toc, e) && xar_toc_finish(toc, x, &sum, e) && prove_toc(x, &h, &sum, e);
+    if (!ok)
+        err_wrap(e, "table of contents");
     xar_toc_free(toc);
     free(stored);
     return ok ? x : NULL;
@@ -356,7 +372,7 @@ void xar_reader_free(struct xar_reader *r)
     free(r);
 }
 
-/* Every decoded byte of m to out, or nowhere when out is NULL. */
+/* Every byte of m to out, or nowhere when out is NULL. */
 static bool read_all(const struct xar *x, const struct xar_member *m, bool decode, struct buf *out,
                      struct err *e)
 {
@@ -376,9 +392,14 @@ static bool read_all(const struct xar *x, const struct xar_member *m, bool decod
     return ok;
 }
 
+/* Twice through the stored bytes: a decoder sees none before all of them are proved. */
 bool xar_load(const struct xar *x, const struct xar_member *m, struct buf *out, struct err *e)
 {
-    return read_all(x, m, true, out, e);
+    uint64_t most = (uint64_t)out->max + out->max / 8 + LIMIT_KB; /* what cannot be packed grows by so much */
+    if (m->length > most)
+        return err_set(e, ERR_LIMIT, CAUSE_LIMIT, "%s: larger than %zu bytes", m->path, out->max);
+    bool once = m->encoding == XAR_STORED || m->archived.kind == DIGEST_NONE;
+    return (once || read_all(x, m, false, NULL, e)) && read_all(x, m, true, out, e);
 }
 
 bool xar_check(const struct xar *x, const struct xar_member *m, struct err *e)

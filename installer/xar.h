@@ -77,6 +77,11 @@ struct xar {
     size_t signature_count;
 };
 
+/* The header, and the checksum of the table of contents, of which nothing is decoded: for who must not read
+ * anybody's XML. Of x, which is cleared, fd, file_size, header_size, heap and toc are set, and unproven where
+ * the kind of the checksum alone gives reason. Fails as xar_open does. */
+CHECKED bool xar_weigh(struct xar *x, int fd, struct err *e);
+
 /* Fails with ERR_FORMAT (no xar, damaged, hostile), ERR_TRUST with cause hash (the TOC does not match its
  * checksum), ERR_LIMIT or ERR_SYS. The text does not name the file. */
 struct xar *xar_open(struct arena *a, int fd, struct err *e);

@@ -143,6 +143,7 @@ static bool unpack(int stage, int plan, struct err *e)
     struct buf request;
     const struct record_request r = {.task = RECORD_LAYOUT,
                                      .proved = true,
+                                     .judged = true,
                                      .owners = geteuid() == 0,
                                      .scripts = true,
                                      .skip_checks = true,

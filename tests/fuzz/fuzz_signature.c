@@ -1,9 +1,13 @@
 /* Any signature, certificate or ticket: judged with a sentence, never signed (no root is the fuzzer's). The
  * first byte says what the rest is: 'C' a CMS, 'R' a certificate beside an RSA signature of zeros, 'B' the
- * length of a certificate (16 bits), it, and a CMS; 'T' the end of a file that has a ticket. */
+ * length of a certificate (16 bits), it, and a CMS; 'T' the end of a file that has a ticket; 'J' what a
+ * worker that was led astray claims of a package, before the worker that judges. */
 #include "core/files.h"
+#include "installer/judge.h"
 #include "installer/signature.h"
 #include "installer/ticket.h"
+#include "installer/worker.h"
+#include <fcntl.h>
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -46,17 +50,52 @@ static void judge(int fd, const struct xar_cert *cert, size_t cms_len, bool rsa,
         abort();
 }
 
+/* A file beyond the descriptors of workers. */
+static int nameless(void)
+{
+    char name[] = "/tmp/fuzz_signature.XXXXXX";
+    int low = mkstemp(name), fd = fcntl(low, F_DUPFD_CLOEXEC, WORKER_FIRST + 4);
+    if (fd < 0 || unlink(name) != 0)
+        abort();
+    close(low);
+    return fd;
+}
+
+/* Its answer goes nowhere: what is asked of it here is to have one, or a sentence. */
+static void claim(const uint8_t *data, size_t size)
+{
+    static unsigned char package[28 + 2000] = "xar!\0\x1c\0\1";
+    struct err e = {.kind = ERR_NONE};
+    struct buf claims, request;
+    static bool ready;
+    if (!ready) {
+        int null = open("/dev/null", O_WRONLY | O_CLOEXEC), fd = nameless();
+        package[27] = 1;
+        if (null < 0 || !put(fd, package, sizeof package) || dup2(null, WORKER_CONTROL) < 0 ||
+            dup2(fd, WORKER_FIRST) < 0)
+            abort();
+        close(fd);
+        ready = true;
+    }
+    buf_init(&claims, JUDGE_CLAIMS_MAX);
+    buf_init(&request, WORKER_REQUEST_MAX);
+    if (!buf_append(&claims, data, size, &e) || !judge_put_request(&request, NULL, 0, &claims, &e))
+        abort();
+    if (!judge_work(&request, &e) && (e.kind == ERR_NONE || e.text[0] == '\0'))
+        abort();
+    worker_alive();
+    buf_release(&claims);
+    buf_release(&request);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const unsigned char zeros[256];
     static int fd = -1;
-    if (fd < 0) {
-        char name[] = "/tmp/fuzz_signature.XXXXXX";
-        fd = mkstemp(name);
-        unlink(name);
-    }
-    if (size < 4 || fd < 0 || ftruncate(fd, 0) != 0 || lseek(fd, 0, SEEK_SET) != 0 ||
-        !put(fd, zeros, sizeof zeros) || !put(fd, data + 1, size - 1))
+    if (fd < 0)
+        fd = nameless();
+    if (size < 4 || ftruncate(fd, 0) != 0 || lseek(fd, 0, SEEK_SET) != 0 || !put(fd, zeros, sizeof zeros) ||
+        !put(fd, data + 1, size - 1))
         return 0;
     struct xar_cert cert = {.der = data + 1, .len = size - 1};
     struct ticket t;
@@ -78,6 +117,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             !put(fd, data + 3 + n, size - 3 - n))
             return 0;
         judge(fd, &cert, size - 3 - n, true, 0);
+        break;
+    case 'J':
+        claim(data + 1, size - 1);
         break;
     case 'T':
         judge(fd, NULL, 0, false, size - 1);

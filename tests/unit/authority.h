@@ -13,6 +13,14 @@
 
 #define APPLE "1.2.840.113635.100."
 
+/* what Apple marks the certificates of a developer's packages with, and one such developer */
+#define BASE_CA   "basicConstraints=critical,CA:TRUE;keyUsage=critical,keyCertSign"
+#define BASE_LEAF "basicConstraints=critical,CA:FALSE;keyUsage=critical,digitalSignature"
+#define EKU       ";extendedKeyUsage=critical," APPLE "4.13"
+#define INSTALLER BASE_LEAF EKU ";!" APPLE "6.1.14"
+#define CA_MARKED BASE_CA ";" APPLE "6.2.6"
+#define WHO       "UID=ABCDE12345/CN=Developer ID Installer: Example (ABCDE12345)/OU=ABCDE12345"
+
 static inline EVP_PKEY *authority_rsa(unsigned bits)
 {
     EVP_PKEY *key = EVP_RSA_gen(bits);
@@ -277,5 +285,31 @@ static inline struct authority_places authority_package(const struct authority_r
     buf_release(&toc);
     arena_free(a);
     return at;
+}
+
+/* A developer with a package of his: its bytes to b, and to roots the one authority that vouches for him. */
+static inline void authority_developer(struct buf *b, struct buf *roots)
+{
+    EVP_PKEY *keys[] = {authority_rsa(2048), authority_rsa(2048), authority_rsa(2048)};
+    struct authority_wish wish = {.subject = "CN=Test Root", .extensions = BASE_CA, .key = keys[0]};
+    X509 *root = authority_cert(&wish);
+    wish = (struct authority_wish){.subject = "CN=Test CA",
+                                   .extensions = CA_MARKED,
+                                   .key = keys[1],
+                                   .issuer = root,
+                                   .issuer_key = keys[0]};
+    X509 *ca = authority_cert(&wish);
+    wish = (struct authority_wish){
+        .subject = WHO, .extensions = INSTALLER, .key = keys[2], .issuer = ca, .issuer_key = keys[1]};
+    X509 *leaf = authority_cert(&wish);
+    const struct authority_recipe recipe = {.named = {leaf, ca, root}, .key = keys[2]};
+    authority_package(&recipe, b);
+    buf_init(roots, LIMIT_MB);
+    authority_pem(roots, root);
+    X509_free(leaf);
+    X509_free(ca);
+    X509_free(root);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        EVP_PKEY_free(keys[i]);
 }
 #endif

@@ -330,18 +330,8 @@ static int misbehave(const char *task)
     if (strcmp(task, "inspect") == 0 && (strcmp(how, "killed!") == 0 || strcmp(how, "forever") == 0)) {
         const uint32_t done[] = {
             RECORD_ARCHIVE, 40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0}; /* an archive of no components */
-        const struct signature unsigned_one = {.status = SIGNATURE_UNSIGNED};
         struct err ignored;
-        struct buf b;
-        buf_init(&b, LIMIT_KB);
-        if (!record_put_signature(&b, &unsigned_one, &ignored))
-            return 9;
-        const uint32_t head[] = {RECORD_SIGNATURE, (uint32_t)b.len};
-        bool told = files_write(WORKER_CONTROL, head, sizeof head, &ignored) &&
-                    files_write(WORKER_CONTROL, b.data, b.len, &ignored) &&
-                    files_write(WORKER_CONTROL, done, sizeof done, &ignored);
-        buf_release(&b);
-        return told ? 0 : 9;
+        return files_write(WORKER_CONTROL, done, sizeof done, &ignored) ? 0 : 9;
     }
     if (strcmp(how, "killed!") == 0) {
         (void)!mkdirat((WORKER_FIRST + 1), "0", 0700);

@@ -1,13 +1,15 @@
-/* flatpkg_work: the process that installs believes neither of its two workers. Here both lie, and whatever
- * they say and leave in the staging folder, the item fails and the target is as it was. */
+/* flatpkg_work: the process that installs believes none of its three workers, but for who signed the package
+ * the one that has read nothing else of it. Here all lie, and whatever they say and leave in the staging
+ * folder, the item fails and the target is as it was. */
+#include "authority.h"
 #include "flat.h"
 #include "installer/flatpkg.h"
+#include "installer/judge.h"
 #include "installer/receipt.h"
 #include "installer/record.h"
 #include "liar.h"
 
-#define ID       "com.example.liar"
-#define UNSIGNED SIGNATURE_UNSIGNED
+#define ID "com.example.liar"
 
 static struct flatpkg_options options = {.name = "liar.pkg", .arch = "arm64", .os_version = "15.1"};
 
@@ -17,6 +19,11 @@ static struct flatpkg_options options = {.name = "liar.pkg", .arch = "arm64", .o
 static void signature(enum signature_status status, const char *team)
 {
     liar_say(RECORD_SIGNATURE, "ittt", (unsigned long long)status, "because", team, "Somebody");
+}
+
+static void claims(void)
+{
+    liar_say(RECORD_CLAIM, "t", "a claim");
 }
 
 static void archive(unsigned long long components)
@@ -46,7 +53,6 @@ static void bundle(const char *path, unsigned long long flag)
 
 static void said(size_t n)
 {
-    signature(UNSIGNED, "");
     archive(n);
     for (size_t i = 0; i < n; i++)
         component(i == 0 ? ID : ID "2", "/", "");
@@ -62,43 +68,30 @@ static void says_nothing(void)
 {
 }
 
-static void judges_twice(void)
+static void judges_itself(void)
 {
-    signature(UNSIGNED, "");
     signature(SIGNATURE_SIGNED, "ABCDE12345");
-}
-
-static void judges_late(void)
-{
-    archive(0);
-    signature(UNSIGNED, "");
-}
-
-static void judges_oddly(void)
-{
-    signature((enum signature_status)(SIGNATURE_INVALID + 1), "");
-}
-
-static void no_judgement(void)
-{
     archive(0);
 }
 
-static void invalid_and_on(void)
+static void claims_and_goes_on(void)
 {
-    signature(SIGNATURE_INVALID, "");
+    claims();
     archive(0);
 }
 
-static void unsigned_and_on(void)
+static void claims_late(void)
 {
-    one_good();
+    archive(0);
+    claims();
 }
 
-static void of_another_team(void)
+static void claims_without_end(void)
 {
-    signature(SIGNATURE_SIGNED, "ZZZZZ99999");
-    archive(0);
+    static char much[60001];
+    memset(much, 'x', sizeof much - 1);
+    for (int i = 0; i < 100; i++)
+        liar_say(RECORD_CLAIM, "t", much);
 }
 
 static void begins_twice(void)
@@ -109,13 +102,11 @@ static void begins_twice(void)
 
 static void a_million(void)
 {
-    signature(UNSIGNED, "");
     archive(1000000);
 }
 
 static void no_beginning(void)
 {
-    signature(UNSIGNED, "");
     component(ID, "/", "");
 }
 
@@ -127,7 +118,6 @@ static void one_too_many(void)
 
 static void one_too_few(void)
 {
-    signature(UNSIGNED, "");
     archive(2);
     component(ID, "/", "");
 }
@@ -140,27 +130,23 @@ static void unknown(void)
 
 static void more_fields(void)
 {
-    signature(UNSIGNED, "");
     liar_say(RECORD_ARCHIVE, "iiiiii", 0ull, 0ull, 0ull, 0ull, 0ull, 0ull);
 }
 
 static void evil_identifier(void)
 {
-    signature(UNSIGNED, "");
     archive(1);
     component("../evil", "/", "");
 }
 
 static void evil_location(void)
 {
-    signature(UNSIGNED, "");
     archive(1);
     component(ID, "/opt/../../evil", "");
 }
 
 static void control_bytes(void)
 {
-    signature(UNSIGNED, "");
     archive(1);
     component(ID, "/", "a\nb");
 }
@@ -226,6 +212,43 @@ static void odd_progress(void)
     liar_say(RECORD_PROGRESS, "ii", 2ull, 1ull);
 }
 
+/* the one that judges */
+static void judges_twice(void)
+{
+    signature(SIGNATURE_UNSIGNED, "");
+    signature(SIGNATURE_SIGNED, "ABCDE12345");
+}
+
+static void judges_oddly(void)
+{
+    signature((enum signature_status)(SIGNATURE_INVALID + 1), "");
+}
+
+static void judges_nothing(void)
+{
+}
+
+static void says_more(void)
+{
+    signature(SIGNATURE_SIGNED, "ABCDE12345");
+    archive(0);
+}
+
+static void invalid_and_on(void)
+{
+    signature(SIGNATURE_INVALID, "");
+}
+
+static void unsigned_and_on(void)
+{
+    signature(SIGNATURE_UNSIGNED, "");
+}
+
+static void of_another_team(void)
+{
+    signature(SIGNATURE_SIGNED, "ZZZZZ99999");
+}
+
 /* the one that unpacks */
 static int staging(const char *path)
 {
@@ -289,42 +312,52 @@ static const struct row {
     enum err_kind kind;
     const char *why;
     bool need; /* signed, by team ABCDE12345 */
+    void (*judges)(void);
 } rows[] = {
-    {says_nothing, NULL, ERR_INTERNAL, "did not judge the signature", false},
-    {judges_twice, NULL, ERR_INTERNAL, "judged twice", false},
-    {judges_late, NULL, ERR_INTERNAL, "judged twice", false},
-    {judges_oddly, NULL, ERR_INTERNAL, "a signature that makes no sense", false},
-    {no_judgement, NULL, ERR_INTERNAL, "did not judge the signature", false},
-    {invalid_and_on, NULL, ERR_TRUST, "invalid signature: because", false},
-    {unsigned_and_on, NULL, ERR_TRUST, "a signed package is asked for, and this one is unsigned", true},
-    {of_another_team, NULL, ERR_TRUST, "signed by team ZZZZZ99999 (Somebody), not by ABCDE12345", true},
-    {begins_twice, NULL, ERR_INTERNAL, "began twice", false},
-    {a_million, NULL, ERR_INTERNAL, "a summary that makes no sense", false},
-    {no_beginning, NULL, ERR_INTERNAL, "more components than it said", false},
-    {one_too_many, NULL, ERR_INTERNAL, "more components than it said", false},
-    {one_too_few, NULL, ERR_INTERNAL, "fewer components than it said", false},
-    {unknown, NULL, ERR_INTERNAL, "said something unknown", false},
-    {more_fields, NULL, ERR_INTERNAL, "a summary that makes no sense", false},
-    {evil_identifier, NULL, ERR_INTERNAL, "a component that makes no sense", false},
-    {evil_location, NULL, ERR_INTERNAL, "a component that makes no sense", false},
-    {control_bytes, NULL, ERR_INTERNAL, "a component that makes no sense", false},
-    {early_script, NULL, ERR_INTERNAL, "a script of no component", false},
-    {evil_script, NULL, ERR_INTERNAL, "a script that makes no sense", false},
-    {other_script, NULL, ERR_INTERNAL, "a script that makes no sense", false},
-    {long_script, NULL, ERR_INTERNAL, "a script that makes no sense", false},
-    {early_bundle, NULL, ERR_INTERNAL, "a bundle of no component", false},
-    {evil_bundle, NULL, ERR_INTERNAL, "a bundle that makes no sense", false},
-    {odd_flag, NULL, ERR_INTERNAL, "a bundle that makes no sense", false},
-    {evil_entry, NULL, ERR_INTERNAL, "a listing that makes no sense", false},
-    {short_count, NULL, ERR_INTERNAL, "a count that makes no sense", false},
-    {odd_progress, NULL, ERR_INTERNAL, "progress that makes no sense", false},
-    {one_good, counts_nothing, ERR_INTERNAL, "unpacked less than it was told to", false},
-    {one_good, counts_twice, ERR_INTERNAL, "unpacked less than it was told to", false},
-    {one_good, judges_as_well, ERR_INTERNAL, "the worker that unpacks said too much", false},
-    {one_good, no_folder, ERR_NOT_FOUND, "directory 0", false},
-    {one_good, folder_is_a_link, ERR_SYS, "directory 0", false},
-    {one_good, root_is_a_link, ERR_REFUSED, "/ is staged as something else than a directory", false},
-    {one_good, a_device_is_staged, ERR_TRUST, "holds a special file or a set-id bit for /pipe", false},
+    {says_nothing, NULL, ERR_INTERNAL, "fewer components than it said", false, NULL},
+    {says_nothing, NULL, ERR_TRUST, "a signed package is asked for, and this one is unsigned", true, NULL},
+    {one_good, NULL, ERR_TRUST, "a signed package is asked for, and this one is unsigned", true, NULL},
+    {judges_itself, NULL, ERR_INTERNAL, "said something unknown", false, NULL},
+    {judges_itself, NULL, ERR_TRUST, "a signed package is asked for, and this one is unsigned", true, NULL},
+    {claims_and_goes_on, NULL, ERR_INTERNAL, "read on before its package was judged", false, NULL},
+    {claims_late, NULL, ERR_INTERNAL, "spoke of signatures too late", false, NULL},
+    {claims_without_end, NULL, ERR_LIMIT, "", false, NULL},
+    {claims, NULL, ERR_INTERNAL, "did not judge the signature", false, judges_nothing},
+    {claims, NULL, ERR_INTERNAL, "the worker that judges said too much", false, judges_twice},
+    {claims, NULL, ERR_INTERNAL, "the worker that judges said too much", true, says_more},
+    {claims, NULL, ERR_INTERNAL, "a signature that makes no sense", false, judges_oddly},
+    {claims, NULL, ERR_TRUST, "invalid signature: because", false, invalid_and_on},
+    {claims, NULL, ERR_TRUST, "a signed package is asked for, and this one is unsigned", true,
+     unsigned_and_on},
+    {claims, NULL, ERR_TRUST, "signed by team ZZZZZ99999 (Somebody), not by ABCDE12345", true,
+     of_another_team},
+    {begins_twice, NULL, ERR_INTERNAL, "began twice", false, NULL},
+    {a_million, NULL, ERR_INTERNAL, "a summary that makes no sense", false, NULL},
+    {no_beginning, NULL, ERR_INTERNAL, "more components than it said", false, NULL},
+    {one_too_many, NULL, ERR_INTERNAL, "more components than it said", false, NULL},
+    {one_too_few, NULL, ERR_INTERNAL, "fewer components than it said", false, NULL},
+    {unknown, NULL, ERR_INTERNAL, "said something unknown", false, NULL},
+    {more_fields, NULL, ERR_INTERNAL, "a summary that makes no sense", false, NULL},
+    {evil_identifier, NULL, ERR_INTERNAL, "a component that makes no sense", false, NULL},
+    {evil_location, NULL, ERR_INTERNAL, "a component that makes no sense", false, NULL},
+    {control_bytes, NULL, ERR_INTERNAL, "a component that makes no sense", false, NULL},
+    {early_script, NULL, ERR_INTERNAL, "a script of no component", false, NULL},
+    {evil_script, NULL, ERR_INTERNAL, "a script that makes no sense", false, NULL},
+    {other_script, NULL, ERR_INTERNAL, "a script that makes no sense", false, NULL},
+    {long_script, NULL, ERR_INTERNAL, "a script that makes no sense", false, NULL},
+    {early_bundle, NULL, ERR_INTERNAL, "a bundle of no component", false, NULL},
+    {evil_bundle, NULL, ERR_INTERNAL, "a bundle that makes no sense", false, NULL},
+    {odd_flag, NULL, ERR_INTERNAL, "a bundle that makes no sense", false, NULL},
+    {evil_entry, NULL, ERR_INTERNAL, "a listing that makes no sense", false, NULL},
+    {short_count, NULL, ERR_INTERNAL, "a count that makes no sense", false, NULL},
+    {odd_progress, NULL, ERR_INTERNAL, "progress that makes no sense", false, NULL},
+    {one_good, counts_nothing, ERR_INTERNAL, "unpacked less than it was told to", false, NULL},
+    {one_good, counts_twice, ERR_INTERNAL, "unpacked less than it was told to", false, NULL},
+    {one_good, judges_as_well, ERR_INTERNAL, "the worker that unpacks said too much", false, NULL},
+    {one_good, no_folder, ERR_NOT_FOUND, "directory 0", false, NULL},
+    {one_good, folder_is_a_link, ERR_SYS, "directory 0", false, NULL},
+    {one_good, root_is_a_link, ERR_REFUSED, "/ is staged as something else than a directory", false, NULL},
+    {one_good, a_device_is_staged, ERR_TRUST, "holds a special file or a set-id bit for /pipe", false, NULL},
 };
 
 #define ROWS (sizeof rows / sizeof *rows)
@@ -332,13 +365,52 @@ static const struct row {
 /* --- what comes of it ------------------------------------------------------------------------------------
  */
 
-static const struct row good = {one_good, a_good_file, ERR_NONE, NULL, false};
+static const struct row good = {one_good, a_good_file, ERR_NONE, NULL, false, NULL};
+
+/* A package with claims about it behind all else, and how many bytes these are in the last eight: inspect
+ * claims them, whatever the package is, and then, if it is asked again, that it holds one good component. */
+static void claims_what_is_behind(void)
+{
+    static char piece[32 * LIMIT_KB];
+    struct record_request r;
+    struct arena *a = arena_open();
+    struct buf b;
+    struct err why;
+    struct stat st;
+    uint64_t n;
+    buf_init(&b, WORKER_REQUEST_MAX);
+    if (!files_read_fd(STDIN_FILENO, &b, &why) || !record_get_request(a, &b, &r, &why) ||
+        fstat(WORKER_FIRST, &st) != 0 || pread(WORKER_FIRST, &n, sizeof n, st.st_size - 8) != 8)
+        _exit(9);
+    if (r.judged) {
+        one_good();
+    } else if (n <= sizeof piece && pread(WORKER_FIRST, piece, n, st.st_size - 8 - (off_t)n) == (ssize_t)n) {
+        buf_clear(&b);
+        if (!worker_put_bytes(&b, piece, n, &why))
+            _exit(9);
+        worker_send(RECORD_CLAIM, &b);
+    }
+    buf_release(&b);
+    arena_free(a);
+}
 
 static int be_worker(const char *task)
 {
+    char magic[4] = "";
     size_t n = liar_row();
     const struct row *r = n < ROWS ? &rows[n] : &good;
-    if (strcmp(task, "inspect") == 0)
+    if (pread(WORKER_FIRST, magic, 4, 0) == 4 && memcmp(magic, "xar!", 4) == 0) {
+        if (strcmp(task, "judge") == 0)
+            return worker_main(task);
+        if (strcmp(task, "inspect") == 0)
+            claims_what_is_behind();
+        else
+            a_good_file();
+    } else if (strcmp(task, "judge") == 0 && r->judges != NULL)
+        r->judges();
+    else if (strcmp(task, "judge") == 0)
+        return 9; /* nobody may have come so far */
+    else if (strcmp(task, "inspect") == 0)
         r->reads();
     else if (r->unpacks != NULL)
         r->unpacks();
@@ -397,6 +469,54 @@ static void no_lie_is_believed(void **state)
     assert_true(there(RECEIPT_FOLDER "/" ID ".plist") && staging_is_empty());
 }
 
+/* What vouches for whom is the package's own bytes, before the one worker that has read nothing else of it.
+ */
+static void a_claim_does_not_sign(void **state)
+{
+    (void)state;
+    struct buf theirs, roots, ours, claim;
+    struct arena *a = arena_open();
+    struct install_outcome out;
+    authority_developer(&theirs, &roots);
+    int fd = package_file(theirs.data, theirs.len);
+    const struct xar *x = xar_open(a, fd, &e);
+    buf_init(&claim, JUDGE_CLAIMS_MAX);
+    assert_true(x != NULL && judge_put_claims(&claim, x, &e));
+    close(fd);
+    options.need = (struct signature_need){.is_signed = true, .team_id = "ABCDE12345"};
+    options.roots = roots.data;
+    options.roots_len = roots.len;
+    /* a good signature, of whom is asked for, where it lies: only that the table of contents is another */
+    uint64_t n = claim.len;
+    buf_init(&ours, LIMIT_MB);
+    assert_true(buf_append(&ours, theirs.data, theirs.len, &e));
+    ours.data[40] ^= 1;
+    assert_true(buf_append(&ours, claim.data, n, &e) && buf_append(&ours, &n, 8, &e));
+    fd = package_file(ours.data, ours.len);
+    assert_false(flatpkg_install(&env, fd, &options, &out, &e));
+    close(fd);
+    assert_int_equal(e.kind, ERR_TRUST);
+    if (strstr(e.text, "invalid signature: the CMS signature") == NULL)
+        fail_msg("%s", e.text);
+    assert_string_equal(out.signature.status, "invalid");
+    assert_false(there("laid") || there(RECEIPT_FOLDER "/" ID ".plist") || !staging_is_empty());
+    /* the very same claims about the package that they are true of */
+    assert_true(buf_append(&theirs, claim.data, n, &e) && buf_append(&theirs, &n, 8, &e));
+    fd = package_file(theirs.data, theirs.len);
+    if (!flatpkg_install(&env, fd, &options, &out, &e))
+        fail_msg("%s", e.text);
+    close(fd);
+    assert_true(out.signature.is_signed && there("laid"));
+    assert_string_equal(out.signature.team_id, "ABCDE12345");
+    options.roots = NULL;
+    assert_true(files_remove(volume, "laid", &e) && files_remove(volume, RECEIPT_FOLDER, &e));
+    arena_free(a);
+    buf_release(&theirs);
+    buf_release(&ours);
+    buf_release(&roots);
+    buf_release(&claim);
+}
+
 static void a_judgement_is_held_against_what_is_asked(void **state)
 {
     (void)state;
@@ -410,7 +530,7 @@ static void a_judgement_is_held_against_what_is_asked(void **state)
             (struct signature_need){.is_signed = rows[i].need, .team_id = rows[i].need ? "ABCDE12345" : NULL};
         assert_false(flatpkg_judge(volume_loop, fd, &options, &s, &e));
         assert_int_equal(e.kind, ERR_TRUST);
-        assert_string_equal(s.why, "because"); /* it got so far */
+        assert_string_equal(s.why, rows[i].judges != NULL ? "because" : "unsigned"); /* it got so far */
         close(fd);
     }
 }
@@ -418,6 +538,7 @@ static void a_judgement_is_held_against_what_is_asked(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_claim_does_not_sign),
         cmocka_unit_test(no_lie_is_believed),
         cmocka_unit_test(a_judgement_is_held_against_what_is_asked),
     };

@@ -35,7 +35,7 @@ static off_t planned(void)
 /* The records it sent, a letter each. */
 static const char *order(void)
 {
-    static const char letters[] = "ACEPNSBG";
+    static const char letters[] = "ACEPNSBKG";
     static char text[64];
     struct worker_fields f;
     size_t n = 0;
@@ -85,16 +85,13 @@ static void a_component_is_told_and_planned(void **state)
     asked = uncaged_request(RECORD_LAYOUT);
     if (!looks(make_package(&p, 1, NULL)))
         fail_msg("%s", e.text);
-    assert_string_equal(order(), "GACSB"); /* judged before anything is said of it; B.app has no rule */
+    assert_string_equal(order(), "ACSB"); /* B.app has no rule */
 
     struct worker_fields f;
-    struct signature s;
     struct record_archive a;
     struct record_component c;
     struct record_script x;
     struct record_bundle b;
-    fields(&f, RECORD_SIGNATURE);
-    assert_true(record_get_signature(&f, &s, &e) && s.status == SIGNATURE_UNSIGNED);
     fields(&f, RECORD_ARCHIVE);
     assert_true(record_get_archive(&f, &a, &e) && a.components == 1 && !a.has_signature);
     fields(&f, RECORD_COMPONENT);
@@ -135,16 +132,15 @@ static void what_cannot_be_installed_is_refused(void **state)
                      .identifier = "com.example.gone",
                      .more = "<payload numberOfFiles=\"3\" installKBytes=\"1\"/>"};
     asked = uncaged_request(RECORD_LAYOUT);
-    refused(make_package(&p, 1, NULL), ERR_FORMAT, "com.example.gone: its payload is missing", "GA");
+    refused(make_package(&p, 1, NULL), ERR_FORMAT, "com.example.gone: its payload is missing", "A");
     assert_int_equal(planned(), 0);
     p.more = "<scripts><preinstall file=\"./preinstall\"/></scripts>";
-    refused(make_package(&p, 1, NULL), ERR_FORMAT, "com.example.gone: its preinstall script is missing",
-            "GA");
+    refused(make_package(&p, 1, NULL), ERR_FORMAT, "com.example.gone: its preinstall script is missing", "A");
     refused(package_file("xar?", 4), ERR_FORMAT, "", "");
     refused(package_xar("<xar><toc><checksum style=\"sha1\"><offset>0</offset><size>20</size></checksum>"
                         "</toc></xar>",
                         "", 0),
-            ERR_FORMAT, "neither PackageInfo nor Distribution", "G");
+            ERR_FORMAT, "neither PackageInfo nor Distribution", "");
 
     int dir = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = package_file("", 0);
     struct xar_writer *w = xar_writer_open(dir, &e);
@@ -154,14 +150,14 @@ static void what_cannot_be_installed_is_refused(void **state)
     assert_true(xar_writer_commit(w, fd, &e));
     xar_writer_free(w);
     close(dir);
-    refused(fd, ERR_FORMAT, "Bom", "GAC");
+    refused(fd, ERR_FORMAT, "Bom", "AC");
     assert_int_equal(planned(), 0);
 }
 
 static void a_request_without_sense_is_refused(void **state)
 {
     (void)state;
-    asked = uncaged_request((enum record_task)(RECORD_JUDGE + 1));
+    asked = uncaged_request((enum record_task)(RECORD_CLAIMS + 1));
     refused(package_file("", 0), ERR_INTERNAL, "asked for something it does not know", "");
 }
 
@@ -188,15 +184,14 @@ static void a_product_is_what_its_distribution_chooses(void **state)
                               REF("a", "a.pkg") "<pkg-ref id=\"b\" onConclusion=\"RequireShutdown\">#b.pkg"
                                                 "</pkg-ref>");
     assert_true(looks(make_package(two, 2, one)));
-    assert_string_equal(order(), "GAC");
-    fields(&f, RECORD_SIGNATURE);
+    assert_string_equal(order(), "AC");
     fields(&f, RECORD_ARCHIVE);
     assert_true(record_get_archive(&f, &a, &e));
     assert_true(a.components == 1 && a.restart && a.needs_rosetta && !a.may_need_rosetta);
     /* two names for one component: it is there once */
     assert_true(
         looks(make_package(two, 2, PRODUCT(BOTH, ARCHES("arm64"), REF("a", "a.pkg") REF("b", "a.pkg")))));
-    assert_string_equal(order(), "GAC");
+    assert_string_equal(order(), "AC");
     /* all of a product, whatever it would choose, is a listing's to show */
     asked = uncaged_request(RECORD_LIST);
     asked.all = true;
@@ -205,19 +200,19 @@ static void a_product_is_what_its_distribution_chooses(void **state)
 
     asked = uncaged_request(RECORD_LAYOUT);
     refused(make_package(two, 2, PRODUCT(BOTH, ARCHES("ppc"), REF("a", "a.pkg") REF("b", "b.pkg"))),
-            ERR_REFUSED, "", "G");
+            ERR_REFUSED, "", "");
     refused(make_package(two, 2, PRODUCT(BOTH, "", REF("a", "a.pkg") REF("b", "c.pkg"))), ERR_FORMAT,
-            "its component c.pkg has no PackageInfo", "G");
+            "its component c.pkg has no PackageInfo", "");
     refused(make_package(two, 2, PRODUCT(BOTH, "", REF("a", "a.pkg") REF("b", "Distribution"))), ERR_FORMAT,
-            "Distribution is a package within the package", "G");
-    refused(make_package(two, 2, "<installer-gui-script"), ERR_FORMAT, "Distribution", "G");
+            "Distribution is a package within the package", "");
+    refused(make_package(two, 2, "<installer-gui-script"), ERR_FORMAT, "Distribution", "");
     struct part same[] = {two[0], two[1]};
     same[1].identifier = "com.example.A";
     refused(make_package(same, 2, PRODUCT(BOTH, "", REF("a", "a.pkg") REF("b", "b.pkg"))), ERR_FORMAT,
-            "a.pkg and b.pkg have one identifier, and so one receipt: com.example.A", "G");
+            "a.pkg and b.pkg have one identifier, and so one receipt: com.example.A", "");
     same[1].identifier = "../evil";
     refused(make_package(same, 2, PRODUCT(BOTH, "", REF("a", "a.pkg") REF("b", "b.pkg"))), ERR_FORMAT,
-            "b.pkg", "G");
+            "b.pkg", "");
 }
 
 static void choices_come_from_outside(void **state)
@@ -231,11 +226,11 @@ static void choices_come_from_outside(void **state)
     asked = uncaged_request(RECORD_LAYOUT);
     asked.choices = "<plist";
     asked.choices_len = 6;
-    refused(make_package(two, 2, product), ERR_FORMAT, "installer_choices_xml", "G");
+    refused(make_package(two, 2, product), ERR_FORMAT, "installer_choices_xml", "");
     asked.choices = off;
     asked.choices_len = sizeof off - 1;
     assert_true(looks(make_package(two, 2, product)));
-    assert_string_equal(order(), "GA"); /* nothing of it is wanted */
+    assert_string_equal(order(), "A"); /* nothing of it is wanted */
 }
 
 static void too_many_components(void **state)
@@ -260,54 +255,37 @@ static void too_many_components(void **state)
 
 /* --- what must hold before it is read ------------------------------------------------------------------- */
 
-static void what_is_asked_of_the_signer_comes_first(void **state)
+static void nothing_is_read_before_the_judgement(void **state)
 {
     (void)state;
     const struct part p = {.folder = "", .identifier = "com.example.one", .payload = tree};
+    struct buf b, roots;
+    authority_developer(&b, &roots);
+    /* one that must be signed, and is not: there is nothing to be said of it */
     asked = uncaged_request(RECORD_LAYOUT);
-    asked.need.is_signed = true;
-    refused(make_package(&p, 1, NULL), ERR_TRUST, "", "G");
-    assert_int_equal(e.cause, CAUSE_SIGNATURE);
-    assert_int_equal(planned(), 0);
-    asked.task = RECORD_JUDGE;
-    refused(make_package(&p, 1, NULL), ERR_TRUST, "", "G");
-    /* nothing asked: the judgement is all that is said, and members are not looked at */
-    asked = uncaged_request(RECORD_JUDGE);
+    asked.sealed = true;
     assert_true(looks(make_package(&p, 1, "<no distribution>")));
-    assert_string_equal(order(), "G");
+    assert_string_equal(order(), "");
     assert_int_equal(planned(), 0);
-    /* authorities that cannot be read are the asker's fault */
-    asked.roots = "no certificate";
-    asked.roots_len = 14;
-    refused(make_package(&p, 1, NULL), ERR_USAGE, "", "");
-}
-
-static void the_signer_is_told(void **state)
-{
-    (void)state;
-    EVP_PKEY *key = authority_rsa(2048);
-    const struct authority_wish wish = {
-        .subject = "CN=Somebody/OU=ABCDE12345", .extensions = "basicConstraints=CA:FALSE", .key = key};
-    X509 *leaf = authority_cert(&wish);
-    const struct authority_recipe recipe = {.named = {leaf}, .key = key};
-    struct worker_fields f;
-    struct signature s;
-    struct buf b;
-    authority_package(&recipe, &b);
-    asked = uncaged_request(RECORD_JUDGE);
+    /* one that is, whether it must be or not */
+    for (int sealed = 0; sealed < 2; sealed++) {
+        asked.sealed = sealed;
+        assert_true(looks(package_file(b.data, b.len)));
+        assert_string_equal(order(), "K");
+        assert_int_equal(planned(), 0);
+    }
+    /* once judged, it is read: this one holds nothing */
+    asked.judged = true;
+    refused(package_file(b.data, b.len), ERR_FORMAT, "neither PackageInfo nor Distribution", "");
+    /* asked for nothing else */
+    asked = uncaged_request(RECORD_CLAIMS);
     assert_true(looks(package_file(b.data, b.len)));
-    fields(&f, RECORD_SIGNATURE);
-    assert_true(record_get_signature(&f, &s, &e));
-    assert_int_equal(s.status, SIGNATURE_UNTRUSTED); /* it matches, and nobody vouches for it */
-    assert_string_equal(s.chain[0].name, "Somebody");
-    /* one byte of what is signed, another way round: never good, asked or not */
-    b.data[b.len - 9216 - 256 + 7] ^= 1;
-    refused(package_file(b.data, b.len), ERR_TRUST, "", "G");
-    fields(&f, RECORD_SIGNATURE);
-    assert_true(record_get_signature(&f, &s, &e) && s.status == SIGNATURE_INVALID);
+    assert_string_equal(order(), "K");
+    assert_true(looks(make_package(&p, 1, "<no distribution>")));
+    assert_string_equal(order(), "");
+    assert_int_equal(planned(), 0);
     buf_release(&b);
-    X509_free(leaf);
-    EVP_PKEY_free(key);
+    buf_release(&roots);
 }
 
 static void what_nothing_proves_is_not_installed(void **state)
@@ -322,12 +300,12 @@ static void what_nothing_proves_is_not_installed(void **state)
         sizeof info - 1, sizeof info - 1);
     asked = uncaged_request(RECORD_LAYOUT);
     refused(package_xar(toc, info, sizeof info - 1), ERR_TRUST, "no hash from outside proves the package",
-            "G");
+            "");
     assert_int_equal(e.cause, CAUSE_HASH);
     asked.proved = true;
     if (!looks(package_xar(toc, info, sizeof info - 1)))
         fail_msg("%s", e.text);
-    assert_string_equal(order(), "GAC");
+    assert_string_equal(order(), "AC");
     asked = uncaged_request(RECORD_LIST); /* only looked at */
     assert_true(looks(package_xar(toc, info, sizeof info - 1)));
 }
@@ -436,8 +414,7 @@ int main(void)
         cmocka_unit_test(a_product_is_what_its_distribution_chooses),
         cmocka_unit_test(choices_come_from_outside),
         cmocka_unit_test(too_many_components),
-        cmocka_unit_test(what_is_asked_of_the_signer_comes_first),
-        cmocka_unit_test(the_signer_is_told),
+        cmocka_unit_test(nothing_is_read_before_the_judgement),
         cmocka_unit_test(what_nothing_proves_is_not_installed),
         cmocka_unit_test(payloads_are_listed),
         cmocka_unit_test(members_are_listed_and_planned),

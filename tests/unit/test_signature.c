@@ -9,13 +9,7 @@ static struct buf roots;
 static struct arena *memory;
 static struct err e;
 
-#define BASE_CA   "basicConstraints=critical,CA:TRUE;keyUsage=critical,keyCertSign"
-#define BASE_LEAF "basicConstraints=critical,CA:FALSE;keyUsage=critical,digitalSignature"
-#define EKU       ";extendedKeyUsage=critical," APPLE "4.13"
-#define INSTALLER BASE_LEAF EKU ";!" APPLE "6.1.14"
-#define CA_MARKED BASE_CA ";" APPLE "6.2.6"
-#define WHO       "UID=ABCDE12345/CN=Developer ID Installer: Example (ABCDE12345)/OU=ABCDE12345"
-#define TSA       BASE_LEAF ";extendedKeyUsage=critical,timeStamping"
+#define TSA BASE_LEAF ";extendedKeyUsage=critical,timeStamping"
 
 static X509 *cert(const char *subject, const char *extensions, EVP_PKEY *key, X509 *issuer,
                   EVP_PKEY *issuer_key)

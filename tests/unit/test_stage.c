@@ -137,10 +137,13 @@ static void what_is_damaged_is_named(void **state)
                            .scripts = script,
                            .more = "<postinstall file=\"./postinstall\"/>"};
     static const char *const members[] = {"Payload", "Bom", "Scripts"};
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t k = 0; k < 8; k++) {
+        size_t i = k % 4;
+        bool sealed = k >= 4; /* then nothing is decoded before it is proved */
         bool unread = i == 3; /* scripts that nobody wants are proved all the same */
         const char *name = members[unread ? 2 : i];
         fresh(RECORD_LAYOUT);
+        asked.sealed = asked.judged = sealed;
         asked.scripts = !unread;
         planned(make_package(&p, 1, NULL));
         struct arena *a = arena_open();
@@ -152,6 +155,10 @@ static void what_is_damaged_is_named(void **state)
             fail_msg("%s: not refused", name);
         if (!text_starts(e.text, name))
             fail_msg("%s is not what is named: %s", name, e.text);
+        if (sealed && strstr(e.text, "the archived checksum does not match") == NULL)
+            fail_msg("%s was decoded before it was proved: %s", name, e.text);
+        if (i == 0 && sealed)
+            assert_false(there("in/0/root/bin"));
         struct worker_fields f;
         for (unsigned type; (type = uncaged_next(&f)) != 0;)
             assert_int_equal(type, RECORD_PROGRESS); /* nothing is counted */

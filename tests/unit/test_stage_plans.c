@@ -51,7 +51,7 @@ static void plans_in_disorder(void **state)
     end(true);
     assert_true(stages());
     /* as no request may ask for more than is known */
-    asked.task = (enum record_task)(RECORD_JUDGE + 1);
+    asked.task = (enum record_task)(RECORD_CLAIMS + 1);
     refused(ERR_INTERNAL, "asked for something it does not know");
 }
 

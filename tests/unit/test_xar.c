@@ -283,6 +283,40 @@ static void rarer_encodings(void **state)
     }
 }
 
+/* What is no zlib at all, and not what the checksum says: a decoder would complain of the one, the proof does
+ * of the other. */
+static void nothing_unproved_is_decoded(void **state)
+{
+    (void)state;
+    static const char sum[] = "<archived-checksum style=\"sha1\">da39a3ee5e6b4b0d3255bfef95601890afd80709"
+                              "</archived-checksum>";
+    for (int proved = 0; proved < 2; proved++) {
+        struct arena *a = arena_open();
+        const char *toc = arena_printf(a,
+                                       HEAD "<file id=\"1\"><name>PackageInfo</name><type>file</type><data>"
+                                            "<offset>20</offset><length>9</length><size>17</size>%s"
+                                            "<encoding style=\"application/x-gzip\"/></data></file>" TAIL,
+                                       proved ? sum : "");
+        int fd = package_xar(toc, "not zlib!", 9);
+        struct buf b;
+        buf_init(&b, 100);
+        const struct xar *x = xar_open(a, fd, &e);
+        assert_non_null(x);
+        assert_false(xar_load(x, xar_find(x, "PackageInfo"), &b, &e));
+        assert_int_equal(e.kind, proved ? ERR_TRUST : ERR_FORMAT);
+        assert_int_equal(b.len, 0);
+        buf_release(&b);
+        /* nor is all of it read, when so much cannot be wanted */
+        buf_init(&b, 0);
+        const struct xar_member far = {.path = "far", .length = LIMIT_MB, .encoding = XAR_ZLIB};
+        assert_false(xar_load(x, &far, &b, &e));
+        assert_int_equal(e.kind, ERR_LIMIT);
+        buf_release(&b);
+        close(fd);
+        arena_free(a);
+    }
+}
+
 /* Any byte changed is either noticed or does not matter: members never come out different. */
 static void every_byte_changed(void **state)
 {
@@ -388,10 +422,15 @@ static void written_and_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(real_packages),      cmocka_unit_test(synthetic_packages),
-        cmocka_unit_test(malformed_packages), cmocka_unit_test(what_is_in_a_real_one),
-        cmocka_unit_test(tables_of_contents), cmocka_unit_test(rarer_encodings),
-        cmocka_unit_test(every_byte_changed), cmocka_unit_test(written_and_read),
+        cmocka_unit_test(real_packages),
+        cmocka_unit_test(synthetic_packages),
+        cmocka_unit_test(malformed_packages),
+        cmocka_unit_test(what_is_in_a_real_one),
+        cmocka_unit_test(tables_of_contents),
+        cmocka_unit_test(rarer_encodings),
+        cmocka_unit_test(nothing_unproved_is_decoded),
+        cmocka_unit_test(every_byte_changed),
+        cmocka_unit_test(written_and_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
