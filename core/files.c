@@ -112,7 +112,7 @@ bool files_read_at(int fd, off_t at, void *to, size_t n, struct err *e)
         if (some < 0)
             return err_sys(e, "cannot read");
         if (some == 0)
-            return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "the file is shorter than it was");
+            return err_set(e, ERR_FORMAT, CAUSE_SIZE, "the file ends too early");
         p += some;
         at += some;
         n -= (size_t)some;

@@ -32,7 +32,7 @@ int files_create(int dir, const char *path, mode_t mode, struct err *e);
 /* The whole of path, appended to out; ERR_LIMIT when out's maximum is passed. */
 CHECKED bool files_read(int dir, const char *path, struct buf *out, struct err *e);
 CHECKED bool files_read_fd(int fd, struct buf *out, struct err *e); /* from the current offset to the end */
-/* n bytes from at on. Fails where the file ends before. */
+/* n bytes from at on. ERR_FORMAT, cause size, where the file ends before. */
 CHECKED bool files_read_at(int fd, off_t at, void *to, size_t n, struct err *e);
 /* The whole regular file as memory, read-only, st->st_size bytes: for large ones that this program alone
  * writes, and replaces by rename (a file that somebody cuts short while it is mapped kills the reader). An

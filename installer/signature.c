@@ -5,15 +5,14 @@
  * the signer's when its key fits. Everything signed is the checksum; a container whose checksum proves
  * nothing (MD5, a member without one, a header that Apple reads otherwise) cannot be more than untrusted. */
 #include "installer/signature.h"
+#include "core/files.h"
 #include "core/limits.h"
 #include "core/os.h"
 #include "core/text.h"
 #include "installer/signature_internal.h"
-#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
-#include <unistd.h>
 
 #define HEADER_SIZE 28
 
@@ -146,19 +145,6 @@ static bool judge_cms(struct judging *j, const struct xar_signature *s, const un
 
 /* --- all of it ------------------------------------------------------------------------------------------ */
 
-static bool read_slot(const struct xar *x, const struct xar_signature *s, unsigned char *slot, struct err *e)
-{
-    for (size_t done = 0; done < s->size;) {
-        ssize_t n = pread(x->fd, slot + done, (size_t)s->size - done, (off_t)(s->offset + done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? err_sys(e, "read") : err_set(e, ERR_FORMAT, CAUSE_SIZE, "the file ends too early");
-        done += (size_t)n;
-    }
-    return true;
-}
-
 /* Each signature against the bytes. *ok false: the file could not be read. */
 static bool all_match(struct judging *j, bool *ok, struct err *e)
 {
@@ -176,7 +162,7 @@ static bool all_match(struct judging *j, bool *ok, struct err *e)
             continue;
         } else if (s->size > LIMIT_SIGNATURE) {
             match = invalid(j, s->style, "is too long");
-        } else if (!read_slot(x, s, slot, e)) {
+        } else if (!files_read_at(x->fd, (off_t)s->offset, slot, (size_t)s->size, e)) {
             *ok = match = false;
         } else {
             match = rsa ? judge_rsa(j, s, slot) : judge_cms(j, s, slot);

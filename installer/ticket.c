@@ -1,9 +1,8 @@
 /* Invariants: every length is held against what is left before it is used; nothing is left over. */
 #include "installer/ticket.h"
+#include "core/files.h"
 #include "core/limits.h"
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #define RECORD       16 /* "t8lr", version 16, type 16, length 32, zero 32 */
 #define HEADER       16 /* "s8ch", version 32, length of certificates 32, of payload 32 */
@@ -28,21 +27,6 @@ static bool bad(struct err *e, const char *what)
     return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "the ticket %s", what);
 }
 
-static bool read_at(int fd, void *p, size_t n, uint64_t offset, struct err *e)
-{
-    for (size_t done = 0; done < n;) {
-        ssize_t got = pread(fd, (char *)p + done, n - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return err_sys(e, "read");
-        if (got == 0)
-            return bad(e, "ends early");
-        done += (size_t)got;
-    }
-    return true;
-}
-
 static bool is_record(const unsigned char *r, unsigned type, uint32_t length)
 {
     return memcmp(r, "t8lr", 4) == 0 && le(r + 4, 2) == 1 && le(r + 6, 2) == type && le(r + 8, 4) == length &&
@@ -55,7 +39,7 @@ bool ticket_load(int fd, uint64_t after, uint64_t size, struct buf *out, bool *f
     *found = false;
     if (size < after || size - after < RECORD)
         return true;
-    if (!read_at(fd, r, RECORD, size - RECORD, e))
+    if (!files_read_at(fd, (off_t)(size - RECORD), r, RECORD, e))
         return false;
     if (memcmp(r, "t8lr", 4) != 0)
         return true;
@@ -66,14 +50,14 @@ bool ticket_load(int fd, uint64_t after, uint64_t size, struct buf *out, bool *f
     if (!is_record(r, RECORD_TICKET, n) || size - after < (uint64_t)n + 2 * RECORD)
         return bad(e, "has no beginning");
     uint64_t at = size - RECORD - n;
-    if (!read_at(fd, r, RECORD, at - RECORD, e))
+    if (!files_read_at(fd, (off_t)(at - RECORD), r, RECORD, e))
         return false;
     if (!is_record(r, RECORD_END, 0))
         return bad(e, "has no beginning");
     unsigned char piece[4096];
     for (uint32_t done = 0; done < n;) {
         size_t take = n - done < sizeof piece ? n - done : sizeof piece;
-        if (!read_at(fd, piece, take, at + done, e) || !buf_append(out, piece, take, e))
+        if (!files_read_at(fd, (off_t)(at + done), piece, take, e) || !buf_append(out, piece, take, e))
             return false;
         done += (uint32_t)take;
     }

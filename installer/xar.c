@@ -6,38 +6,19 @@
  * header is accepted only in that named form and with nothing else in it. "application/x-gzip" is a zlib
  * stream. Bytes after the last region (a stapled ticket, left-overs) are covered by no checksum. */
 #include "installer/xar.h"
+#include "core/files.h"
 #include "core/limits.h"
 #include "core/text.h"
 #include "installer/codec.h"
 #include "installer/xar_toc.h"
-#include <errno.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #define HEADER_SIZE 28
 #define HEADER_MAX  128
 #define PIECE       (64 * LIMIT_KB)
 #define TOC_RATIO   200 /* beyond 1 MB */
-
-static bool read_at(int fd, void *p, size_t n, uint64_t offset, struct err *e)
-{
-    char *to = p;
-    while (n > 0) {
-        ssize_t got = pread(fd, to, n, (off_t)offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return err_sys(e, "read");
-        if (got == 0)
-            return err_set(e, ERR_FORMAT, CAUSE_SIZE, "the file ends too early");
-        to += got;
-        offset += (uint64_t)got;
-        n -= (size_t)got;
-    }
-    return true;
-}
 
 /* --- header and table of contents --- */
 
@@ -75,7 +56,7 @@ static bool read_header(int fd, uint64_t file_size, struct header *h, struct err
     if (file_size < HEADER_SIZE)
         return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "not a flat package: %s",
                        file_size ? "too short" : "the file is empty");
-    if (!read_at(fd, b, HEADER_SIZE, 0, e))
+    if (!files_read_at(fd, 0, b, HEADER_SIZE, e))
         return false;
     if (memcmp(b, "xar!", 4) != 0)
         return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "not a flat package: it does not begin with \"xar!\"");
@@ -90,7 +71,7 @@ static bool read_header(int fd, uint64_t file_size, struct header *h, struct err
             return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "checksum kind %u is not known", kind);
         h->kind = kinds[kind];
     } else if (h->size < 32 || h->size > HEADER_MAX || h->size % 4 != 0 || h->size > file_size || kind != 3 ||
-               !read_at(fd, b, h->size, 0, e) ||
+               !files_read_at(fd, 0, b, h->size, e) ||
                !named_kind(b + HEADER_SIZE, h->size - HEADER_SIZE, &h->kind)) {
         return err_set(e, ERR_FORMAT, CAUSE_FORMAT, "the header has %u bytes and no known checksum name",
                        h->size);
@@ -153,7 +134,7 @@ static bool prove_toc(struct xar *x, const struct header *h, const struct xar_to
                        (unsigned long long)sum->size);
     unsigned char stored[DIGEST_MAX];
     x->toc_sum_offset = x->heap + sum->offset;
-    if (!read_at(x->fd, stored, digest_size(kind), x->toc_sum_offset, e))
+    if (!files_read_at(x->fd, (off_t)x->toc_sum_offset, stored, digest_size(kind), e))
         return false;
     return crypto_equal(stored, x->toc.sum, digest_size(kind)) ||
            err_set(e, ERR_TRUST, CAUSE_HASH, "the checksum does not match: altered or damaged");
@@ -182,7 +163,7 @@ static unsigned char *weigh(struct xar *x, int fd, struct header *h, struct err 
     if (h->kind == DIGEST_MD5)
         x->unproven = "the checksum of the table of contents is MD5, which proves nothing";
     unsigned char *stored = arena_heap(NULL, (size_t)h->stored + 1);
-    if (!read_at(fd, stored, (size_t)h->stored, h->size, e)) {
+    if (!files_read_at(fd, (off_t)h->size, stored, (size_t)h->stored, e)) {
         free(stored);
         return NULL;
     }
@@ -244,7 +225,7 @@ static bool next_stored(struct xar_reader *r, void *p, size_t n, size_t *got, st
     *got = n < left ? n : (size_t)left;
     if (*got == 0)
         return true;
-    if (!read_at(r->x->fd, p, *got, r->m->offset + r->stored, e))
+    if (!files_read_at(r->x->fd, (off_t)(r->m->offset + r->stored), p, *got, e))
         return false;
     if (r->archived)
         digest_write(r->archived, p, *got);

@@ -254,7 +254,7 @@ static void bytes_are_read_where_they_stand(void **state)
     assert_memory_equal(some, "01234567", 8);
     assert_true(files_read_at(fd, 100, some, 0, &e));
     assert_false(files_read_at(fd, 3, some, 6, &e));
-    assert_string_equal(e.text, "the file is shorter than it was");
+    assert_string_equal(e.text, "the file ends too early");
     close(fd);
     assert_false(files_read_at(dir, 0, some, 1, &e)); /* a directory */
     assert_int_equal(e.kind, ERR_SYS);
