@@ -80,7 +80,7 @@ FUZZERS   := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS   := $(FUZZERS:tests/fuzz/%.c=$(BUILD)/replay/%)
 
 # what has a line of help makes no file
-.PHONY: check-now macos-objects-now test-programs replay-programs $(shell sed -n 's/^\([a-z0-9-]*\):.*## .*/\1/p' Makefile)
+.PHONY: check-now fuzz-ready macos-objects-now test-programs replay-programs $(shell sed -n 's/^\([a-z0-9-]*\):.*## .*/\1/p' Makefile)
 all: $(PROGRAM) ## build the program: build/daybreak
 
 help: ## list the targets
@@ -206,21 +206,29 @@ check-fuzz: $(REPLAYS) ## replay the fuzzing corpora
 sweep: deps ## what is too long for check: all samples whole, ten minutes of fuzzing a target, clang
 	@SWEEP=1 $(MAKE) -s check-now
 	@$(MAKE) -s CC=clang BUILD=build/clang all test-programs check-unit
-	@for f in $(FUZZERS); do $(MAKE) -s fuzz T=$$(basename $$f .c | sed s/fuzz_//) SECONDS=600 || exit 1; done
+	@$(MAKE) -s fuzz-ready
+	@$(MAKE) -s -j$$(getconf _NPROCESSORS_ONLN) $(FUZZERS:tests/fuzz/fuzz_%.c=fuzz-%) SECONDS=600
 
 T       ?= props
 SECONDS ?= 60
 fuzz: ## fuzz one target with libFuzzer: make fuzz T=props SECONDS=60
+	@$(MAKE) -s fuzz-ready
+	@$(MAKE) -s fuzz-$(T)
+
+fuzz-ready:
 	@$(MAKE) -s CC=clang BUILD=build/fuzz SAN=address,undefined CFLAGS=-fsanitize=fuzzer-no-link build/fuzz/libdaybreak.a
 	@$(MAKE) -s all
-	@test -d build/fuzz/corpus/$(T) || python3 tests/fuzz/seed.py $(T) build/fuzz/corpus/$(T) build/daybreak
+
+fuzz-%:
+	@test -d build/fuzz/corpus/$* || python3 tests/fuzz/seed.py $* build/fuzz/corpus/$* build/daybreak
 	@clang -std=c11 -D_POSIX_C_SOURCE=200809L -D_XOPEN_SOURCE=700 -I. -include core/banned.h -g -O1 \
 	    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	    -o build/fuzz/fuzz_$(T) tests/fuzz/fuzz_$(T).c build/fuzz/libdaybreak.a $(PKG_LIBS)
-	build/fuzz/fuzz_$(T) $(if $(wildcard tests/fuzz/$(T).dict),-dict=tests/fuzz/$(T).dict) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-	    -artifact_prefix=build/fuzz/$(T)- build/fuzz/corpus/$(T) tests/fuzz/corpus/$(T) 2>build/fuzz/$(T).log \
-	    || { tail -40 build/fuzz/$(T).log; exit 1; }
-	@grep -E 'stat::number_of_executed_units|cov:' build/fuzz/$(T).log | tail -2
+	    -o build/fuzz/fuzz_$* tests/fuzz/fuzz_$*.c build/fuzz/libdaybreak.a $(PKG_LIBS)
+	@echo "fuzz: $*, $(SECONDS) s: build/fuzz/$*.log"
+	@build/fuzz/fuzz_$* $(if $(wildcard tests/fuzz/$*.dict),-dict=tests/fuzz/$*.dict) -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	    -artifact_prefix=build/fuzz/$*- build/fuzz/corpus/$* tests/fuzz/corpus/$* 2>build/fuzz/$*.log \
+	    || { tail -40 build/fuzz/$*.log; exit 1; }
+	@grep -E 'stat::number_of_executed_units|cov:' build/fuzz/$*.log | tail -2 | sed 's/^/$*: /'
 
 # --- the rest ---------------------------------------------------------------------------------------------
 demo: deps ## the main job on a sample repository, from nothing: REPO=http (nginx, default) or file

@@ -75,6 +75,53 @@ def test_kill_at_random_moments(w):
     print('killed %d runs of %d at moments of the seed' % (killed, len(moments)))
 
 
+CHANGES = ('mkdirat', 'renameat', 'unlinkat', 'linkat', 'symlinkat', 'fchmod', 'fchmodat', 'fchown', 'fchownat', 'ftruncate',
+           'utimensat', 'fsync', 'fdatasync', 'write', 'openat')
+
+
+def traced(mac, *how):
+    argv = ['strace', '-qq'] + list(how) + mac.argv('run', '--scripts', 'run')
+    r = subprocess.run(argv, capture_output=True, text=True, timeout=lib.DEADLINE)
+    if 'attach' in r.stderr and 'Operation not permitted' in r.stderr:
+        raise lib.Skip('strace may not trace here')
+    return r
+
+
+def test_kill_before_a_change(w):
+    """kill -9 of the agent just before it changes something, one new run each: the same world as undisturbed"""
+    if not shutil.which('strace'):
+        raise lib.Skip('strace is not installed')
+    repo = demo_repo(w)
+    mac = demo_mac(w, repo, 'undisturbed')
+    r = traced(mac, '-o', w.folder + '/calls', '-e', 'trace=' + ','.join(CHANGES))
+    assert r.returncode == 2, r.stderr
+    want = lib.snapshot(mac.root, OWN)
+    seen, points = dict.fromkeys(CHANGES, 0), []
+    with open(w.folder + '/calls', errors='replace') as f:
+        for line in f:
+            call = line.split('(')[0]
+            if call in seen:
+                seen[call] += 1
+                if call != 'openat' or 'O_CREAT' in line:
+                    points.append((call, seen[call]))
+    assert len(points) > 300, seen
+    random.Random(lib.seed() + 3).shuffle(points)
+    killed = 0
+    for call, n in points[:lib.sampled(len(points), 5)]:
+        mac = demo_mac(w, repo, 'killed')
+        r = traced(mac, '-o', '/dev/null', '-e', 'trace=' + call, '-e', 'inject=%s:signal=KILL:when=%d' % (call, n))
+        killed += r.returncode == -signal.SIGKILL
+        r = mac.run('--scripts', 'run')
+        rows = lib.difference(want, lib.snapshot(mac.root, OWN))
+        assert r.code == 2 and not rows, 'killed before %s number %d: exit %d\n%s\n%s\n%s' % (
+            call, n, r.code, '\n'.join(rows), r, mac.log()[-4000:])
+        staging = mac.path('Library/Daybreak/Staging')
+        assert not os.path.isdir(staging) or os.listdir(staging) == [], os.listdir(staging)
+        shutil.rmtree(mac.folder)
+    assert killed > 0
+    print('killed %d runs of %d' % (killed, lib.sampled(len(points), 5)))
+
+
 def test_kill_twice(w):
     """a second kill during the recovery changes nothing"""
     repo = demo_repo(w)
@@ -188,11 +235,7 @@ def test_system_calls_that_fail(w):
     rng.shuffle(points)
     for call, error, n in points[:lib.sampled(len(points), 12)]:
         mac = w.mac(name='m')
-        argv = ['strace', '-qq', '-o', '/dev/null', '-e', 'trace=' + call, '-e',
-                'inject=%s:error=%s:when=%d' % (call, error, n)] + mac.argv('run')
-        r = subprocess.run(argv, capture_output=True, text=True, timeout=lib.DEADLINE)
-        if 'attach' in r.stderr and 'Operation not permitted' in r.stderr:
-            raise lib.Skip('strace may not trace here')
+        r = traced(mac, '-o', '/dev/null', '-e', 'trace=' + call, '-e', 'inject=%s:error=%s:when=%d' % (call, error, n))
         assert r.returncode in (0, 1, 2, 3, 4, 8, 101, 127, 150, 200), '%s %s %d: exit %d\n%s' % (
             call, error, n, r.returncode, r.stdout + r.stderr)
         r2 = mac.run()
