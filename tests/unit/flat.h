@@ -3,6 +3,7 @@
 #define TESTS_UNIT_FLAT_H
 #include "archive.h"
 #include "installer/bom.h"
+#include "installer/flatpkg.h"
 #include "installer/xar_writer.h"
 #include "volume.h"
 
@@ -14,6 +15,22 @@ struct part {
     const char *version; /* NULL: 1.5 */
     bool bom;            /* with a Bom: the payload must name its folders */
 };
+
+static inline bool flat_seen(void *ctx, const char *name, const struct stat *st)
+{
+    (void)name;
+    (void)st;
+    *(bool *)ctx = true;
+    return false;
+}
+
+/* Nothing is left of what was being installed. */
+static inline bool staging_is_empty(void)
+{
+    bool found = false;
+    struct err ignored;
+    return !files_list(env.state, FLATPKG_STAGING, flat_seen, &found, &ignored) || !found;
+}
 
 static inline void add_text(struct xar_writer *w, const char *folder, const char *name, const void *p,
                             size_t n)

@@ -419,21 +419,6 @@ static int be_worker(const char *task)
     return liar_done();
 }
 
-static bool any(void *ctx, const char *name, const struct stat *st)
-{
-    (void)name;
-    (void)st;
-    *(bool *)ctx = true;
-    return false;
-}
-
-static bool staging_is_empty(void)
-{
-    bool found = false;
-    struct err ignored;
-    return !files_list(env.state, FLATPKG_STAGING, any, &found, &ignored) || !found;
-}
-
 static bool install(size_t n)
 {
     struct install_outcome out;

@@ -37,21 +37,6 @@ static void must(int fd)
         fail_msg("%s", e.text);
 }
 
-static bool any(void *ctx, const char *name, const struct stat *st)
-{
-    (void)name;
-    (void)st;
-    *(bool *)ctx = true;
-    return false;
-}
-
-static bool staging_is_empty(void)
-{
-    bool found = false;
-    struct err ignored;
-    return !files_list(env.state, "Staging", any, &found, &ignored) || !found;
-}
-
 static void clean(void)
 {
     static const char *const all[] = {"Applications", "opt", "private", "log", "usr", "var", "etc", "tmp"};
