@@ -6,6 +6,7 @@ import os
 import plistlib
 import re
 import shutil
+import subprocess
 import sys
 import tarfile
 import threading
@@ -128,6 +129,22 @@ def test_hooks_are_skipped_or_refused_with_a_word(w):
 
 def munki(mac, text='echo "munki $*" >>"$DAYBREAK_ROOT/said"\n'):
     return program(mac.path(MUNKI), text)
+
+
+def test_the_mask_of_a_shell_decides_nothing(w):
+    """what a run makes, and what its scripts make, has the same modes whatever umask the technician's shell has"""
+    w.repo.simple('Alpha', scripts={'postinstall': '#!/bin/sh\n: >"$3/made"\nmkdir "$3/Library/Made"\n'})
+    w.repo.publish('Alpha')
+    worlds = []
+    for mask in (0o022, 0o077, 0):
+        mac = w.mac(name='mask%o' % mask)
+        r = subprocess.run(['sh', '-c', 'umask %o; exec "$@"' % mask, 'sh'] + mac.argv('run', '--scripts', 'run'),
+                           capture_output=True, text=True, timeout=lib.DEADLINE, stdin=subprocess.DEVNULL)
+        assert r.returncode == 0, r.stdout + r.stderr
+        worlds.append(lib.snapshot(mac.root, ('Library/Daybreak', 'private/var/log', 'Library/Managed Installs')))
+    assert len(worlds[0]) > 5 and worlds[0]['made'][1] == 0o644 and worlds[0]['Library/Made'][1] == 0o755, worlds[0]
+    for other in worlds[1:]:
+        assert not lib.difference(worlds[0], other), lib.difference(worlds[0], other)
 
 
 def test_hand_off_to_munki_after_success(w):
