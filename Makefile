@@ -240,7 +240,7 @@ bench: all ## timings as ratios to peers measured in the same run; ROW=name for 
 	@python3 tests/bench/bench.py --program $(PROGRAM) $(if $(ROW),--row $(ROW))
 
 lint: ## the rules of the house
-	@python3 tests/lint/house.py $(BUILD)
+	@WARN='$(WARN)' python3 tests/lint/house.py $(BUILD)
 
 fmt: ## format the code
 	@clang-format -i $(wildcard $(FLOORS:%=%/*.[ch]) tests/unit/*.[ch] tests/fuzz/*.[ch] tests/bench/*.[ch])

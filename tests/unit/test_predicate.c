@@ -119,8 +119,8 @@ static void forms_that_occur(void **state)
     static const char *const yes[] = {
         "machine_type == \"laptop\" AND os_vers BEGINSWITH \"14.\"",
         "os_vers_major >= 13",
-        "(os_vers BEGINSWITH \"13\" AND os_vers_patch >= 2) OR (os_vers BEGINSWITH \"14\" AND os_vers_minor "
-        ">= 1)",
+        ("(os_vers BEGINSWITH \"13\" AND os_vers_patch >= 2) OR "
+         "(os_vers BEGINSWITH \"14\" AND os_vers_minor >= 1)"),
         "os_vers MATCHES '14\\.([4-9])(\\..*)?'",
         "date > CAST(\"2026-09-01T08:00:00Z\", \"NSDate\")",
         "ANY ipv4_address BEGINSWITH '10.20.'",

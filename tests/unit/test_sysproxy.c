@@ -9,8 +9,8 @@ static void nothing_is_set(void **state)
     (void)state;
     static const char *const texts[] = {
         "<dictionary> {\n}\n", "", "No such key\n",
-        "<dictionary> {\n  FTPPassive : 1\n  HTTPEnable : 0\n  HTTPProxy : old\n"
-        "  HTTPPort : 1\n  ProxyAutoConfigURLString : http://off/\n}\n"};
+        ("<dictionary> {\n  FTPPassive : 1\n  HTTPEnable : 0\n  HTTPProxy : old\n"
+         "  HTTPPort : 1\n  ProxyAutoConfigURLString : http://off/\n}\n")};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         sysproxy_parse(memory, texts[i], &p);
         assert_null(p.https);

@@ -101,15 +101,15 @@ static void splashbuddy_lines(void **state)
     struct err e;
     static const char *const ok[] = {
         "Installing ([A-Za-z0-9._ ]*)-([A-Za-z0-9._]*).pkg...$",
-        "Installation failed. The installer reported: installer: Package name is "
-        "([A-Za-z0-9._ ]*)-([A-Za-z0-9._]*)$",
+        ("Installation failed. The installer reported: installer: Package name is "
+         "([A-Za-z0-9._ ]*)-([A-Za-z0-9._]*)$"),
         "Successfully installed ([A-Za-z0-9._ ]*)-([A-Za-z0-9._]*).pkg"};
     static const char *const tails[] = {
         ": Successfully installed 7_Zip-0.pkg.", ": Installing Firefox-131.0.pkg...",
         ": Successfully installed Firefox-131.0.pkg.",
         ": Installing Visual Studio Code _ Insiders-1.95.0_insider_2.pkg...",
-        ": Installation failed. The installer reported: installer: Package name is Visual Studio Code _ "
-        "Insiders-1.95.0_insider_2"};
+        (": Installation failed. The installer reported: installer: Package name is Visual Studio Code _ "
+         "Insiders-1.95.0_insider_2")};
     assert_true(
         splashbuddy_open(root, "/Library/Application Support/SplashBuddy/daybreak.log", false, &w, &e));
     struct progress *p = three(w);
