@@ -19,7 +19,10 @@ static bool put_signature(struct buf *b, const struct xar_signature *s, struct e
 
 bool judge_put_claims(struct buf *b, const struct xar *x, struct err *e)
 {
-    bool ok = worker_put_text(b, x->unproven, e) && worker_put_int(b, x->trailing, e) &&
+    char unproven[256] = ""; /* it may name a member, as long as a path may be */
+    if (x->unproven != NULL)
+        text_printable_into(unproven, sizeof unproven, x->unproven, strlen(x->unproven));
+    bool ok = worker_put_text(b, unproven, e) && worker_put_int(b, x->trailing, e) &&
               worker_put_int(b, x->signature_count, e);
     for (size_t i = 0; ok && i < x->signature_count; i++)
         ok = put_signature(b, &x->signatures[i], e);

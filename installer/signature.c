@@ -191,7 +191,7 @@ static void untrusted(struct signature *out, const char *why)
 {
     if (out->status != SIGNATURE_UNTRUSTED) {
         out->status = SIGNATURE_UNTRUSTED;
-        snprintf(out->why, sizeof out->why, "%s", why);
+        text_printable_into(out->why, sizeof out->why, why, strlen(why));
     }
 }
 

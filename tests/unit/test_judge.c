@@ -124,6 +124,12 @@ static void what_is_claimed_can_only_make_it_worse(void **state)
     liar.unproven = "a member has no checksum";
     claim_of(&liar);
     becomes(&package, SIGNATURE_UNTRUSTED, "a member has no checksum");
+    char name[2 * LIMIT_PATH]; /* which may be named at length, and in any language */
+    for (size_t i = 0; i + 2 < sizeof name; i += 2)
+        memcpy(name + i, "\xc3\xa9", 3);
+    liar.unproven = name;
+    claim_of(&liar);
+    becomes(&package, SIGNATURE_UNTRUSTED, "\xc3\xa9\xc3\xa9");
     arena_free(a);
     close(fd);
 }
