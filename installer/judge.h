@@ -1,5 +1,5 @@
 /* judge: is this package signed, and by whom? Answered by a worker of its own that has read nothing of the
- * package but its header and, as mere bytes to be summed, its table of contents.
+ * package but its header, its signatures and, as mere bytes to be summed, its table of contents.
  *
  * That table is compressed XML of whoever made the file: inspect.h reads it, and whom it has led astray may
  * say anything. So inspect's word on where the signatures lie, and on the certificates that stand beside

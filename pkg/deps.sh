@@ -26,7 +26,7 @@ if [ "${1:-}" = macos ]; then
 fi
 for p in $cross gcc libc6-dev make pkg-config libcurl4-openssl-dev libplist-dev libssl-dev libarchive-dev zlib1g-dev \
     libexpat1-dev libutf8proc-dev libjansson-dev liblzma-dev libbz2-dev libisal-dev libcmocka-dev nginx-light p7zip-full libarchive-tools \
-    mandoc shellcheck python3 openssl curl; do
+    mandoc shellcheck strace python3 openssl curl; do
     case $(dpkg-query -W -f '${Status}' "$p" 2>/dev/null) in *" installed") ;; *) missing="$missing $p" ;; esac
 done
 # any nginx will do
